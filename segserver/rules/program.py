@@ -76,17 +76,13 @@ ALL_TIME = Window()
 # ---- values --------------------------------------------------------------------------------------------------------
 
 
-def _span() -> Span:
-    return field(default=NOWHERE, compare=False, repr=False)
-
-
 @dataclass(frozen=True, slots=True)
 class Literal:
     """A written value. Text is NFC. A duration is in microseconds."""
 
     value: Decimal | str | bool | date | timedelta
     type: Type
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +90,7 @@ class Instant:
     """An instant relative to `as_of`, or a written one, as a value: `30 days ago`, `today`, `2026-03-01`."""
 
     edge: Edge
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
     type: Type = INSTANT
 
 
@@ -104,14 +100,14 @@ class TraitValue:
 
     name: str
     type: Type
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class CreatedAt:
     """The instant from which the contact exists."""
 
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
     type: Type = INSTANT
 
 
@@ -121,7 +117,7 @@ class ComputedTrait:
 
     name: str
     type: Type
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +126,7 @@ class PropertyValue:
 
     name: str
     type: Type
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 class Measure(StrEnum):
@@ -169,7 +165,7 @@ class Aggregate:
     where: Condition | None
     window: Window
     type: Type
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +176,7 @@ class Arithmetic:
     left: Value
     right: Value
     type: Type
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +184,7 @@ class Points:
     """The sum of the weights of the criteria that hold, each once."""
 
     criteria: tuple[tuple[Decimal, Condition], ...]
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
     type: Type = NUMBER
 
 
@@ -197,21 +193,12 @@ class Score:
     """A model's calibrated probability; unknown outside its population."""
 
     model: str
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
     type: Type = NUMBER
 
 
 Value = (
-    Literal
-    | Instant
-    | TraitValue
-    | CreatedAt
-    | ComputedTrait
-    | PropertyValue
-    | Aggregate
-    | Arithmetic
-    | Points
-    | Score
+    Literal | Instant | TraitValue | CreatedAt | ComputedTrait | PropertyValue | Aggregate | Arithmetic | Points | Score
 )
 
 
@@ -229,7 +216,7 @@ class Comparison:
     left: Value
     right: Value
     ignoring_case: bool = False
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +227,7 @@ class OneOf:
     options: tuple[Literal, ...]
     negated: bool = False
     ignoring_case: bool = False
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +237,7 @@ class Between:
     value: Value
     low: Value
     high: Value
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +246,7 @@ class OnDay:
 
     value: Value
     day: Edge
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +257,7 @@ class TextTest:
     value: Value
     pattern: str
     ignoring_case: bool = False
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +271,7 @@ class ListTest:
     value: Value
     options: tuple[str, ...]
     ignoring_case: bool = False
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +280,7 @@ class Known:
 
     value: Value
     negated: bool = False
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +294,7 @@ class Did:
     count: Aggregate
     low: int
     high: int | None
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,7 +302,7 @@ class All:
     """Every one of the conditions: `and`, `all of`."""
 
     items: tuple[Condition, ...]
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,7 +310,7 @@ class AnyOf:
     """At least one of the conditions: `or`, `any of`; `none of` is Not(AnyOf)."""
 
     items: tuple[Condition, ...]
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,7 +318,7 @@ class Not:
     """The exact complement."""
 
     item: Condition
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,7 +327,7 @@ class AtLeast:
 
     n: int
     items: tuple[Condition, ...]
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,7 +335,7 @@ class InSegment:
     """Member of another segment in this same run."""
 
     segment: str
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,7 +343,7 @@ class Likely:
     """The score reaches the model's own threshold."""
 
     model: str
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,7 +351,7 @@ class Consents:
     """The channel may be used."""
 
     channel: str
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 Condition = (
@@ -396,7 +383,7 @@ class TraitBlock:
     name: str
     value: Value | Condition
     type: Type
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,7 +392,7 @@ class Guard:
 
     blocks: bool
     share: Decimal
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -430,7 +417,7 @@ class SegmentBlock:
     draft: bool = False
     owner: str | None = None
     declaration: str = ""
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -439,7 +426,7 @@ class Feature:
 
     name: str
     value: Value | Condition
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -469,7 +456,7 @@ class ModelBlock:
     retrain_every: timedelta | None
     expires_after: timedelta | None
     declaration: str = ""
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -478,7 +465,7 @@ class CapsBlock:
 
     channels: tuple[ChannelCaps, ...]
     count_transactional: bool
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -507,7 +494,7 @@ class ScenarioBlock:
     again_after: timedelta | None
     hold_out: Decimal
     declaration: str = ""
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -527,7 +514,7 @@ class GivenContact:
     events: tuple[GivenEvent, ...]
     scores: Mapping[str, Decimal]
     created_at: datetime | None
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -536,7 +523,7 @@ class Expectation:
 
     segment: str
     member: bool
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -546,7 +533,7 @@ class TestBlock:
     title: str
     at: datetime
     contacts: tuple[tuple[GivenContact, tuple[Expectation, ...]], ...]
-    span: Span = _span()
+    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -561,4 +548,3 @@ class Program:
     scenarios: Mapping[str, ScenarioBlock]
     caps: CapsBlock | None
     tests: tuple[TestBlock, ...]
-
