@@ -1,0 +1,59 @@
+"""The command line: the front door that starts everything else.
+
+Exit codes: 0 fine, 1 findings or failure, 2 wrong usage or settings, 3 advice only.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+from rich.console import Console
+
+from segserver.cli import running, starting, writing
+from segserver.cli.invocation import Invocation
+from segserver.errors import SegserverError, SettingsError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--workspace", "-w", type=click.Path(file_okay=False), help="Directory of the workspace [default: .].")
+@click.option("--store", type=click.Path(dir_okay=False), help="Database file [default: in the workspace].")
+@click.version_option(package_name="segserver")
+@click.pass_obj
+def group(invocation: Invocation, workspace: str | None, store: str | None) -> None:
+    """Segments, models and frequency caps as rule files, planned before they are pushed."""
+    invocation.take_flags(workspace=workspace, store=store)
+
+
+for command in (*writing.COMMANDS, *running.COMMANDS, *starting.COMMANDS):
+    group.add_command(command)
+
+
+def main() -> None:
+    """The `segserver` program."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    arguments = sys.argv[1:]
+    sys.exit(execute(arguments, Invocation(os.environ, Console(highlight=False), arguments)))
+
+
+def execute(arguments: Sequence[str], invocation: Invocation) -> int:
+    """Run one command line; prints to the invocation's console and returns the exit code."""
+    try:
+        code = group.main(list(arguments), prog_name="segserver", standalone_mode=False, obj=invocation)
+        return code if isinstance(code, int) else 0
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        usage = f"\n{context.get_usage()}" if context is not None else ""
+        invocation.complain(error.format_message() + usage)
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        invocation.complain("interrupted; what was committed is kept, and the next run goes on from there")
+        return 130
+    except SegserverError as error:
+        invocation.complain(str(error))
+        return 2 if isinstance(error, SettingsError) else 1

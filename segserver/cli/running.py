@@ -1,0 +1,165 @@
+"""Commands that need the store: plan, run, members, explain, train."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from segserver.cli import tables
+from segserver.cli.invocation import Invocation
+from segserver.cli.writing import FORMAT
+from segserver.clock import parse_instant
+from segserver.errors import SettingsError
+
+if TYPE_CHECKING:
+    from segserver.pipeline import Engine, RunReport
+
+
+class _InstantType(click.ParamType):
+    """An ISO 8601 date or date-time; without an offset it is UTC."""
+
+    name = "instant"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            return parse_instant(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is not a date or date-time such as 2026-03-01 or 2026-03-01T09:00Z", param, ctx)
+
+
+AS_OF = click.option("--as-of", type=_InstantType(), help="The run's instant, UTC [default: now].")
+
+
+@click.command()
+@AS_OF
+@click.option("--all", "everything", is_flag=True, help="Name every contact, not a sample.")
+@FORMAT
+@click.pass_obj
+def plan(invocation: Invocation, as_of: datetime | None, everything: bool, form: str) -> int:
+    """Sync and evaluate, and show what a run would push, without pushing."""
+    from segserver import pipeline
+
+    with invocation.open(as_of) as engine, invocation.progress() as progress:
+        report = pipeline.run(engine, apply=False, progress=progress)
+        return _show(invocation, engine, report, everything=everything, form=form)
+
+
+@click.command()
+@AS_OF
+@click.option("--approve", metavar="PLAN", help="Push also what PLAN, shown before, was holding back.")
+@click.option("--all", "everything", is_flag=True, help="Name every contact, not a sample.")
+@FORMAT
+@click.pass_obj
+def run(invocation: Invocation, as_of: datetime | None, approve: str | None, everything: bool, form: str) -> int:
+    """Sync, evaluate, plan and push, once."""
+    from segserver import pipeline
+
+    with invocation.open(as_of) as engine, invocation.progress() as progress:
+        report = pipeline.run(engine, approve=approve, progress=progress)
+        return _show(invocation, engine, report, everything=everything, form=form)
+
+
+def _show(invocation: Invocation, engine: Engine, report: RunReport, *, everything: bool, form: str) -> int:
+    if form == "json":
+        data = report.to_dict()
+        if report.plan is not None:
+            data["plan"] = report.plan.to_dict(members=everything)
+        invocation.print_json(data)
+    else:
+        tables.show_run(invocation.console, report, _labels(engine), everything=everything)
+    return 0 if report.status == "done" else 1
+
+
+def _labels(engine: Engine) -> tables.Labels:
+    from segserver.store import people
+
+    def named(contacts: Iterable[str]) -> Mapping[str, str]:
+        with engine.store.session() as session:
+            return people.labels(session, contacts)
+
+    return named
+
+
+@click.command()
+@click.argument("segment")
+@AS_OF
+@click.option("--limit", type=click.IntRange(1), help="At most so many.")
+@FORMAT
+@click.pass_obj
+def members(invocation: Invocation, segment: str, as_of: datetime | None, limit: int | None, form: str) -> None:
+    """List who is in SEGMENT since the last run, or who was at an earlier instant."""
+    from segserver import pipeline
+
+    with invocation.open() as engine:
+        if segment not in engine.workspace.program.segments:
+            known = ", ".join(engine.workspace.program.segments) or "none yet"
+            raise SettingsError(f"there is no segment {segment!r}; segments: {known}")
+        found = pipeline.members(engine, segment, as_of=as_of, limit=limit)
+    rows = [
+        {"contact_id": one.contact_id, "entered_at": one.entered_at, "identities": dict(one.identities)}
+        for one in found
+    ]
+    if form == "json":
+        invocation.print_json(rows)
+        return
+    table = tables.plain_table("contact", "since", "known as")
+    for one in found:
+        known_as = ", ".join(value for kind, values in one.identities.items() for value in values if kind == "email")
+        since = f"{one.entered_at:%Y-%m-%d %H:%M}" if one.entered_at else ""
+        table.add_row(one.contact_id, since, known_as or next(iter(sum(one.identities.values(), ())), ""))
+    invocation.console.print(table if rows else f"nobody is in {segment}")
+
+
+@click.command()
+@click.argument("contact")
+@click.argument("segment")
+@AS_OF
+@FORMAT
+@click.pass_obj
+def explain(invocation: Invocation, contact: str, segment: str, as_of: datetime | None, form: str) -> None:
+    """Say why CONTACT (an e-mail address, another identity or our id) is or is not in SEGMENT."""
+    from segserver import explain as explaining
+    from segserver import pipeline
+
+    with invocation.open() as engine:
+        explanation = pipeline.explain_contact(engine, contact, segment, as_of=as_of)
+    if form == "json":
+        invocation.print_json(explaining.to_dict(explanation))
+    else:
+        invocation.console.print(explaining.render(explanation), markup=False)
+
+
+@click.command()
+@click.argument("model", required=False)
+@AS_OF
+@FORMAT
+@click.pass_obj
+def train(invocation: Invocation, model: str | None, as_of: datetime | None, form: str) -> int:
+    """Train MODEL, or every model, on what is known, and show its card."""
+    from segserver import pipeline
+    from segserver.models import card
+
+    with invocation.open(as_of) as engine:
+        names = list(engine.workspace.models) if model is None else [model]
+        if model is not None and model not in engine.workspace.models:
+            known = ", ".join(engine.workspace.models) or "none yet"
+            raise SettingsError(f"there is no model {model!r}; models: {known}")
+        reports = pipeline.train(engine, names)
+    if form == "json":
+        invocation.print_json([report.to_dict() for report in reports])
+    else:
+        for report in reports:
+            invocation.console.print(card.render(report.version.card), markup=False)
+            verdict = "serves from now on" if report.promotion.yes else "does not serve"
+            invocation.console.print(
+                f"version {report.version.version} {verdict}: {report.promotion.reason}\n", markup=False
+            )
+    return 0 if all(report.version.manifest["failures"] == [] for report in reports) else 1
+
+
+COMMANDS = (plan, run, members, explain, train)

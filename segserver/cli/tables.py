@@ -1,0 +1,198 @@
+"""Plans and reports as a person reads them in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from segserver.pipeline import RunReport
+    from segserver.plans import AudiencePlan, Plan
+    from segserver.scenarios.types import Decision
+    from segserver.sync import ConnectionReport
+
+SAMPLE = 5
+"""Contacts named for each audience, unless all are asked for."""
+
+Labels = Callable[[Iterable[str]], Mapping[str, str]]
+"""What to call contacts."""
+
+
+def plain_table(*columns: str, right: Sequence[str] = ()) -> Table:
+    """A table without lines, numbers to the right."""
+    table = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
+    for name in columns:
+        table.add_column(name, justify="right" if name in right else "left", no_wrap=name in right)
+    return table
+
+
+def show_sync(console: Console, reports: Mapping[str, ConnectionReport]) -> None:
+    """What was read."""
+    if not reports:
+        return
+    table = plain_table("synced", "read", "changed", "", right=("read", "changed"))
+    for name, report in reports.items():
+        read = ", ".join(f"{count:,} {stream}" for stream, count in report.items.items() if count) or "nothing new"
+        notes = [f"{len(report.problems)} values could not be read"] if report.problems else []
+        notes += [f"{report.merged} contacts merged"] if report.merged else []
+        notes += [f"stopped early: {report.failure}"] if report.failure else []
+        table.add_row(name, read, f"{report.changed:,}", "; ".join(notes))
+    console.print(table)
+    for name, report in reports.items():
+        for problem in report.problems[:SAMPLE]:
+            console.print(f"  {name} {problem.source_id} {problem.field}: {problem.reason}", markup=False)
+
+
+def show_plan(console: Console, plan: Plan, labels: Labels, *, everything: bool = False) -> None:
+    """Who enters and leaves where, what is due, why others are held, and what waits for approval."""
+    console.print(f"[bold]Plan {plan.plan_id}[/] as of {plan.as_of:%Y-%m-%d %H:%M} UTC")
+    segments = [audience for audience in plan.audiences if audience.size is not None]
+    informed = [audience for audience in plan.audiences if audience.size is None]
+    if segments:
+        console.print()
+        console.print(_audience_table(segments))
+        for audience in segments:
+            _show_members(console, plan, audience, labels, everything=everything)
+    _show_informed(console, informed)
+    _show_touches(console, plan, labels, everything=everything)
+    _show_stops(console, plan)
+    if plan.empty:
+        console.print("\nnothing to push")
+
+
+def show_pushes(console: Console, report: RunReport) -> None:
+    """What became of the plan."""
+    table = plain_table("pushed", "values", "touches", "")
+    for name, push in report.pushes.items():
+        if push.written or push.touched or push.resolved or push.left or push.failure:
+            notes = [f"stopped: {push.failure}"] if push.failure else []
+            notes += [f"{push.dropped} overtaken"] if push.dropped else []
+            notes += [f"{len(push.held)} touches held at the last look"] if push.held else []
+            table.add_row(name, _counted(push.written), _counted(push.touched), "; ".join(notes))
+    if table.row_count:
+        console.print()
+        console.print(table)
+    left = [(name, item) for name, push in report.pushes.items() for item in push.left]
+    if left:
+        console.print(f"\n{len(left)} left for the next run:")
+        for name, item in left[:20]:
+            console.print(f"  {name} {item.what} {item.contact_id}: {item.status}: {item.reason}", markup=False)
+        if len(left) > 20:
+            console.print(f"  and {len(left) - 20} more (--format json shows all)")
+
+
+def show_run(console: Console, report: RunReport, labels: Labels, *, everything: bool = False) -> None:
+    """A whole run."""
+    show_sync(console, report.sync)
+    for stream in report.waiting:
+        console.print(f"{stream} was not read to its end yet, so nothing was evaluated; run again", markup=False)
+    for model, reason in report.absent.items():
+        console.print(f"model {model} does not serve: {reason}", markup=False)
+    if report.evaluation is not None:
+        for segment, model in report.evaluation.skipped.items():
+            console.print(f"segment {segment} keeps its members: it needs model {model}", markup=False)
+    if report.overtaken:
+        console.print(f"{report.overtaken} approved changes are not wanted any more and were dropped")
+    if report.plan is not None:
+        console.print()
+        show_plan(console, report.plan, labels, everything=everything)
+    show_pushes(console, report)
+
+
+def _audience_table(audiences: Sequence[AudiencePlan]) -> Table:
+    numbers = ("size", "enter", "leave")
+    table = plain_table("segment", "destination", *numbers, "", right=numbers)
+    for audience in audiences:
+        notes = [f"{audience.unaddressed} not known there"] if audience.unaddressed else []
+        notes += [f"{audience.refused} refused there lately"] if audience.refused else []
+        notes += ["held back"] if audience.stopped else []
+        notes += [f"alert: {text}" for text in audience.alerts]
+        table.add_row(
+            audience.origin,
+            str(audience.target),
+            f"{audience.size or 0:,}",
+            f"+{audience.entering:,}" if audience.entering else "",
+            f"-{audience.leaving:,}" if audience.leaving else "",
+            "; ".join(notes),
+        )
+    return table
+
+
+def _show_members(console: Console, plan: Plan, audience: AudiencePlan, labels: Labels, *, everything: bool) -> None:
+    rows = plan.of(audience.target)
+    for word, adds in (("enter", True), ("leave", False)):
+        contacts = [row["contact_id"] for row in _some(rows, adds=adds)]
+        shown = contacts if everything else contacts[:SAMPLE]
+        if shown:
+            names = labels(shown)
+            text = ", ".join(sorted(names.get(contact, contact) for contact in shown))
+            more = f" and {len(contacts) - len(shown):,} more" if len(contacts) > len(shown) else ""
+            console.print(f"  {audience.origin} {word}: {text}{more}", markup=False)
+
+
+def _some(rows: pa.Table, *, adds: bool) -> list[dict[str, str]]:
+    return [row for row in rows.to_pylist() if (row["value"] is not None) == adds]
+
+
+def _show_informed(console: Console, informed: Sequence[AudiencePlan]) -> None:
+    changed = [one for one in informed if one.entering or one.leaving or one.changing]
+    if changed:
+        console.print("\n[bold]Properties that tell of touches to come[/]")
+    for one in changed:
+        set_now = one.entering + one.changing
+        console.print(f"  {one.target}: {set_now:,} set, {one.leaving:,} cleared", markup=False)
+
+
+def _show_touches(console: Console, plan: Plan, labels: Labels, *, everything: bool) -> None:
+    if plan.touches:
+        console.print(f"\n[bold]{len(plan.touches):,} touches are due now[/]")
+        counts: dict[tuple[str, str, str], int] = {}
+        for due in plan.touches:
+            sender = f"{due.sender.connection} {due.sender.kind} {due.sender.name!r}"
+            place = (due.scenario, f"{due.channel} by {sender}", due.content or "")
+            counts[place] = counts.get(place, 0) + 1
+        table = plain_table("scenario", "through", "template", "contacts", right=("contacts",))
+        for (scenario, through, content), number in sorted(counts.items()):
+            table.add_row(scenario, through, content, f"{number:,}")
+        console.print(table)
+    held = plan.held()
+    if held:
+        console.print("\n[bold]Held[/]")
+        for scenario, reasons in held.items():
+            text = ", ".join(f"{number:,} {reason}" for reason, number in reasons.most_common())
+            console.print(f"  {scenario}: {text}", markup=False)
+        _show_reasons(console, plan, labels, everything=everything)
+
+
+def _show_reasons(console: Console, plan: Plan, labels: Labels, *, everything: bool) -> None:
+    """One example of each kind of reason, or all."""
+    seen: set[tuple[str, str]] = set()
+    shown: list[Decision] = []
+    for decision in plan.decisions:
+        if decision.held is not None and (everything or (decision.scenario, decision.held.why) not in seen):
+            seen.add((decision.scenario, decision.held.why))
+            shown.append(decision)
+    names = labels([decision.contact_id for decision in shown])
+    for decision in shown:
+        if decision.held is not None:
+            name = names.get(decision.contact_id, decision.contact_id)
+            console.print(f"    {decision.scenario} {name}: {decision.held.reason}", markup=False)
+
+
+def _show_stops(console: Console, plan: Plan) -> None:
+    for audience in plan.audiences:
+        if audience.stopped:
+            console.print(f"\n{audience.target} is held back: {audience.stopped}", markup=False)
+    if plan.blocked:
+        console.print(
+            f"{plan.stopped.num_rows:,} changes wait; to push them as shown: segserver run --approve {plan.plan_id}"
+        )
+
+
+def _counted(counter: Mapping[str, int]) -> str:
+    return ", ".join(f"{number:,} {status}" for status, number in counter.items())

@@ -1,0 +1,120 @@
+"""Commands for those who write rules: init, check, test, help."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import click
+from rich.markdown import Markdown
+
+from segserver.cli.invocation import Invocation
+from segserver.errors import SettingsError, Severity, render
+
+FORMAT = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", help="For people or machines."
+)
+
+
+@click.command()
+@click.argument("directory", type=click.Path(file_okay=False, path_type=Path))
+@click.pass_obj
+def init(invocation: Invocation, directory: Path) -> None:
+    """Start a workspace in DIRECTORY, with two spreadsheets and a first rule."""
+    if directory.exists() and any(directory.iterdir()):
+        raise SettingsError(f"{directory} is not empty; name a new directory")
+    with as_file(files("segserver") / "starter") as starter:
+        shutil.copytree(
+            starter, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".gitkeep", "__pycache__")
+        )
+    for name in ("rules", "connectors", "scenarios"):
+        (directory / name).mkdir(exist_ok=True)
+    invocation.console.print(
+        f"started a workspace in {directory}\n"
+        f"  segserver -w {directory} check\n"
+        f"  segserver -w {directory} test\n"
+        f"  segserver -w {directory} plan --as-of 2026-03-01",
+        markup=False,
+    )
+
+
+@click.command()
+@click.argument("file", required=False)
+@FORMAT
+@click.pass_obj
+def check(invocation: Invocation, file: str | None, form: str) -> int:
+    """Check every file of the workspace and show all mistakes at once.
+
+    FILE is `-` to check rules from standard input together with the workspace.
+    """
+    from segserver.workspace import read
+
+    replacing = {}
+    if file == "-":
+        replacing["-.seg"] = sys.stdin.buffer.read()
+    elif file is not None:
+        raise SettingsError("check reads the whole workspace; name it with -w, or write - for standard input")
+    reading = read(invocation.settings.workspace, replacing)
+    if form == "json":
+        invocation.print_json([finding.to_dict() for finding in reading.diagnostics])
+    elif reading.diagnostics:
+        invocation.console.print(render(reading.diagnostics, reading.sources), markup=False, soft_wrap=True)
+    errors = sum(finding.severity is Severity.ERROR for finding in reading.diagnostics)
+    if form == "text":
+        _say_checked(invocation, len(reading.sources), errors, len(reading.diagnostics) - errors)
+    if errors:
+        return 1
+    return 3 if reading.diagnostics else 0
+
+
+def _say_checked(invocation: Invocation, read: int, errors: int, warnings: int) -> None:
+    if errors or warnings:
+        invocation.console.print(f"\n{errors} errors, {warnings} warnings in {read} files")
+    else:
+        invocation.console.print(f"{read} files are fine")
+
+
+@click.command()
+@click.option("--match", default="", help="Only tests whose title contains this text.")
+@FORMAT
+@click.pass_obj
+def test(invocation: Invocation, match: str, form: str) -> int:
+    """Run the `test` blocks of the rule files."""
+    from segserver.ruletest import run_tests
+    from segserver.workspace import load
+
+    results = run_tests(load(invocation.settings.workspace), match)
+    if form == "json":
+        invocation.print_json([result.to_dict() for result in results])
+    else:
+        for result in results:
+            invocation.console.print(result.render(), markup=False)
+        failed = sum(not result.passed for result in results)
+        invocation.console.print(f"\n{len(results) - failed} passed, {failed} failed")
+    return 0 if all(result.passed for result in results) else 1
+
+
+@click.command(name="help")
+@click.argument("page", required=False)
+@click.pass_obj
+def show_help(invocation: Invocation, page: str | None) -> None:
+    """Read the manual: without PAGE, its list of pages."""
+    pages = {
+        item.name.removesuffix(".md"): item
+        for item in (files("segserver") / "help").iterdir()
+        if item.name.endswith(".md")
+    }
+    if page is None:
+        for name in sorted(pages):
+            title = pages[name].read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
+            invocation.console.print(f"  segserver help {name:<14} {title}", markup=False)
+        return
+    if page not in pages:
+        raise SettingsError(f"there is no page {page!r}; pages: {', '.join(sorted(pages))}")
+    text = pages[page].read_text(encoding="utf-8")
+    invocation.console.print(Markdown(text) if invocation.console.is_terminal else text, markup=False)
+
+
+COMMANDS = (init, check, test, show_help)

@@ -1,0 +1,174 @@
+"""Training rows of a model, exact in time: the same expressions as in scoring, with `as_of` at each cutoff."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import ibis
+import ibis.expr.datatypes as dt
+import ibis.expr.types as ir
+
+from segserver.compiler.events import gather
+from segserver.compiler.frames import FrameBuilder, feature_columns
+from segserver.compiler.numbers import balanced
+from segserver.compiler.plan import Materialise, Step, Training
+from segserver.compiler.requirements import Requirements
+from segserver.compiler.slices import Ahead, at_moment
+from segserver.compiler.sources import Source, absent_counts, by_event, contact_frame, leaf_columns, past_traits
+from segserver.compiler.translate import Moment
+from segserver.compiler.walk import Node
+from segserver.errors import Diagnostic, FindingsError, Severity
+from segserver.rules.program import Aggregate, Did, ModelBlock, Program, Score, TraitValue
+
+_Reading = tuple[ir.Table, Mapping[str, ir.Value]]
+"""A table with columns for every cutoff, and what those are for a missing contact, where that is not unknown."""
+
+
+def compile_training(
+    program: Program,
+    model: str,
+    cutoffs: Sequence[datetime],
+    *,
+    gap: timedelta,
+    horizon: timedelta,
+    as_of: datetime,
+    prefix: str = "",
+) -> Training:
+    """Compile the rows (contact, cutoff) of a model with features before and the label after each cutoff.
+
+    Args:
+        program: the checked workspace.
+        model: whose rows.
+        cutoffs: naive UTC, at least one, all with `cutoff + gap + horizon <= as_of`.
+        gap: from a cutoff to the start of its label window.
+        horizon: length of the label window.
+        as_of: labels count what was known by then.
+        prefix: begins the name of every table made.
+
+    Raises:
+        FindingsError: a feature or the population reads what the past does not keep: a trait without history, or a
+            score.
+    """
+    block = program.models[model]
+    ahead = Ahead(gap=gap, horizon=horizon, known_by=as_of)
+    label = replace(block.label, count=replace(block.label.count, window=ahead))
+    rows = _TrainingRows(program, block, label, cutoffs, prefix)
+    return rows.compile()
+
+
+class _TrainingRows:
+    """One model's rows: each event type and history is read once for all cutoffs, then one frame is built for each."""
+
+    def __init__(
+        self, program: Program, block: ModelBlock, label: Did, cutoffs: Sequence[datetime], prefix: str
+    ) -> None:
+        population = [] if block.population is None else [block.population]
+        self._program = program
+        self._block = block
+        self._label = label
+        self._cutoffs = cutoffs
+        self._prefix = prefix
+        self._wanted: list[Node] = [*(feature.value for feature in block.features), *population, label]
+        self._needs = Requirements(program, self._wanted)
+        _refuse_unkept(program, block, self._needs)
+        self._leaves = leaf_columns(self._needs.leaves)
+        self._steps: list[Step] = []
+
+    def compile(self) -> Training:
+        gathered = [*self._gather_events(), *self._gather_traits()]
+        parts = [self._rows_at(place, cutoff, gathered) for place, cutoff in enumerate(self._cutoffs)]
+        table = f"{self._prefix}training"
+        self._materialise(balanced(parts, lambda left, right: left.union(right, distinct=False)), table)
+        return Training(tuple(self._steps), table)
+
+    def _gather_events(self) -> list[_Reading]:
+        """A table per reading of an event type."""
+        wanted = [
+            at_moment(_column_at(column, place), node, Moment(cutoff, self._program.zone))
+            for node, column in self._leaves.items()
+            if isinstance(node, Aggregate)
+            for place, cutoff in enumerate(self._cutoffs)
+        ]
+        gathered: list[_Reading] = []
+        for slices in by_event(wanted):
+            for place, table in enumerate(gather(self._program.catalog, slices)):
+                name = f"{self._prefix}events_{slices[0].aggregate.event}_{place}"
+                gathered.append((self._materialise(table, name), absent_counts(slices)))
+        return gathered
+
+    def _gather_traits(self) -> list[_Reading]:
+        gathered: list[_Reading] = []
+        for node, column in self._leaves.items():
+            if isinstance(node, TraitValue):
+                past = past_traits(self._program.catalog.traits[node.name], self._cutoffs)
+                renamed = {_column_at(column, place): f"v{place}" for place in range(len(self._cutoffs))}
+                table = self._materialise(past.rename(renamed), f"{self._prefix}past_{node.name}")
+                gathered.append((table, {}))
+        return gathered
+
+    def _rows_at(self, place: int, cutoff: datetime, gathered: Sequence[_Reading]) -> ir.Table:
+        """The rows of one cutoff, as a table that was made."""
+        sources = [_source_at(place, table, absent, self._leaves.values()) for table, absent in gathered]
+        program, moment = self._program, Moment(cutoff, self._program.zone)
+        first = contact_frame(program.catalog, cutoff, self._leaves.values(), sources, unknown_exists=False)
+        prefix = f"{self._prefix}{place}_"
+        builder = FrameBuilder(program, self._needs, moment, {}, self._leaves, self._wanted, prefix)
+        frame = builder.build(first)
+        translator = builder.translator(frame)
+        population = self._block.population
+        rows = frame if population is None else frame.filter(translator.condition(population))
+        query = rows.select(
+            frame.contact_id,
+            cutoff=ibis.literal(cutoff),
+            **feature_columns(translator, self._block.features),
+            label=ibis.ifelse(translator.condition(self._label), 1, 0).cast(dt.int64),
+        )
+        self._steps += builder.steps
+        return self._materialise(query, f"{prefix}rows")
+
+    def _materialise(self, query: ir.Table, name: str) -> ir.Table:
+        self._steps.append(Materialise(name, query))
+        return ibis.table(query.schema(), name=name)
+
+
+def _column_at(column: str, place: int) -> str:
+    return f"{column}_{place}"
+
+
+def _source_at(place: int, table: ir.Table, absent: Mapping[str, ir.Value], columns: Iterable[str]) -> Source:
+    """The columns of one cutoff out of a table that has them for all."""
+    held = {column: _column_at(column, place) for column in columns if _column_at(column, place) in table.columns}
+    zeros = {column: absent[name] for column, name in held.items() if name in absent}
+    return Source(table, held, zeros)
+
+
+def _refuse_unkept(program: Program, block: ModelBlock, needs: Requirements) -> None:
+    """Stop if training would have to know what the past does not keep."""
+    findings = [
+        _finding(
+            block,
+            node,
+            f"trait {node.name} has no history, so its value at a past cutoff is not known",
+            "add `history: true` to the trait in its connection, or leave it out of the model",
+        )
+        for node in needs.leaves
+        if isinstance(node, TraitValue) and not program.catalog.traits[node.name].history
+    ]
+    findings += [
+        _finding(
+            block,
+            score,
+            f"the score of {score.model} at a past cutoff is not known",
+            "use the features of that model instead",
+        )
+        for score in needs.scores
+    ]
+    if findings:
+        raise FindingsError(findings)
+
+
+def _finding(block: ModelBlock, node: TraitValue | Score, cause: str, cure: str) -> Diagnostic:
+    message = f"model {block.name} cannot be trained: {cause}"
+    return Diagnostic("not-kept-in-the-past", Severity.ERROR, node.span, message, cure)

@@ -1,0 +1,255 @@
+"""Nodes of a checked program as expressions over one table.
+
+A value may be unknown (null); a condition never is. What already has a column is read from it; the rest is built from
+its parts.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+
+from segserver.compiler import comparisons, durations, numbers, texts
+from segserver.compiler.numbers import balanced, number
+from segserver.compiler.walk import CONDITIONS, Node
+from segserver.compiler.windows import day_of, edge, local_midnight
+from segserver.rules.program import (
+    All,
+    AnyOf,
+    Arithmetic,
+    AtLeast,
+    Between,
+    Comparison,
+    Condition,
+    Consents,
+    Did,
+    InSegment,
+    Instant,
+    Known,
+    Likely,
+    ListTest,
+    Literal,
+    Not,
+    OnDay,
+    OneOf,
+    Points,
+    Score,
+    TextTest,
+    Value,
+)
+from segserver.specs import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When a rule is looked at.
+
+    Attributes:
+        as_of: naive UTC.
+        zone: IANA name of the workspace's time zone.
+    """
+
+    as_of: datetime
+    zone: str
+
+
+class Translator:
+    """Builds expressions from nodes.
+
+    Args:
+        moment: what `as_of` and calendar words mean.
+        read: the column that holds a node, or None if it has to be built.
+        thresholds: model to the score from which `likely` holds.
+    """
+
+    def __init__(
+        self,
+        moment: Moment,
+        read: Callable[[Node], ir.Value | None],
+        thresholds: Mapping[str, float],
+    ) -> None:
+        self._moment = moment
+        self._read = read
+        self._thresholds = thresholds
+
+    def translate(self, node: Node) -> ir.Value:
+        """A value, or a condition that is never unknown."""
+        return self.condition(node) if isinstance(node, CONDITIONS) else self.value(node)  # type: ignore[arg-type]
+
+    def feature(self, node: Node) -> ir.FloatingValue:
+        """A value as an input of a model: float64, conditions and booleans 0 or 1, durations in days."""
+        found = self.translate(node)
+        if isinstance(node, CONDITIONS):
+            return numbers.inexact(ibis.ifelse(found, 1, 0))
+        if node.type.kind is Kind.DURATION:  # type: ignore[union-attr]
+            return durations.days(found)
+        return numbers.inexact(found)
+
+    # ---- values ----------------------------------------------------------------------------------------------------
+
+    def value(self, node: Value) -> ir.Value:
+        """A value; null is unknown."""
+        found = self._read(node)
+        if found is not None:
+            return found
+        match node:
+            case Literal():
+                return self._literal(node)
+            case Instant(edge=written):
+                return ibis.literal(edge(written, self._moment.as_of, self._moment.zone))
+            case Arithmetic():
+                return self._arithmetic(node)
+            case Points(criteria=criteria):
+                nought = number(Decimal(0))
+                return numbers.total([ibis.ifelse(self.condition(item), number(n), nought) for n, item in criteria])
+            case _:
+                raise LookupError(f"no column holds {node!r}, and it has no parts to build it from")
+
+    def _literal(self, node: Literal) -> ir.Value:
+        match node.value:
+            case bool() | str() | date():
+                return ibis.literal(node.value)
+            case timedelta():
+                return durations.duration(node.value)
+            case Decimal():
+                return number(node.value)
+
+    def _arithmetic(self, node: Arithmetic) -> ir.Value:
+        left, right = self.value(node.left), self.value(node.right)
+        if node.type.kind is Kind.DURATION:
+            return durations.arithmetic(node.op, left, right)
+        return numbers.arithmetic(node.op, left, right)
+
+    # ---- conditions ------------------------------------------------------------------------------------------------
+
+    def condition(self, node: Condition) -> ir.BooleanValue:
+        """A condition; never null."""
+        found = self._read(node)
+        return found if found is not None else _BUILDERS[type(node)](self, node)
+
+    def _comparison(self, node: Comparison) -> ir.BooleanValue:
+        if node.op == "!=":
+            return ~self._holds("=", node.left, node.right, node.ignoring_case)
+        return self._holds(node.op, node.left, node.right, node.ignoring_case)
+
+    def _holds(self, op: str, left: Value, right: Value, ignoring_case: bool = False) -> ir.BooleanValue:
+        if op == "=" and isinstance(right, Literal) and right.value is True:
+            return self.value(left).fill_null(False)
+        return self._compare(op, left, right, ignoring_case).fill_null(False)
+
+    def _compare(self, op: str, left: Value, right: Value, ignoring_case: bool = False) -> ir.BooleanValue:
+        if {left.type.kind, right.type.kind} == {Kind.DATE, Kind.INSTANT}:
+            return self._compare_day(op, left, right)
+        sides = numbers.alike(self.value(left), self.value(right))
+        if ignoring_case:
+            return comparisons.compare(op, sides[0].lower(), sides[1].lower())
+        return comparisons.compare(op, *sides)
+
+    def _compare_day(self, op: str, left: Value, right: Value) -> ir.BooleanValue:
+        if right.type.kind is Kind.DATE:
+            op, left, right = comparisons.mirrored(op), right, left
+        zone = self._moment.zone
+        if isinstance(left, Literal) and isinstance(left.value, date):
+            return comparisons.compare(op, ibis.literal(local_midnight(left.value, zone)), self.value(right))
+        day = self.value(left)
+        if isinstance(right, Instant):
+            return comparisons.compare_day(op, day, edge(right.edge, self._moment.as_of, zone), zone)
+        return comparisons.compare(op, comparisons.midnight_of(day, zone), self.value(right))
+
+    def _one_of(self, node: OneOf) -> ir.BooleanValue:
+        kinds = {option.type.kind for option in node.options}
+        if kinds == {node.value.type.kind}:
+            found = self._among(node)
+        else:
+            found = balanced([self._holds("=", node.value, option) for option in node.options], operator.or_)
+        return ~found if node.negated else found
+
+    def _among(self, node: OneOf) -> ir.BooleanValue:
+        value = self.value(node.value)
+        options = [numbers.alike(value, self.value(option))[1] for option in node.options]
+        if node.ignoring_case:
+            value, options = value.lower(), [option.lower() for option in options]
+        return value.isin(options).fill_null(False)
+
+    def _between(self, node: Between) -> ir.BooleanValue:
+        return self._holds(">=", node.value, node.low) & self._holds("<=", node.value, node.high)
+
+    def _on_day(self, node: OnDay) -> ir.BooleanValue:
+        zone = self._moment.zone
+        start, end = day_of(edge(node.day, self._moment.as_of, zone), zone)
+        value = self.value(node.value)
+        if node.value.type.kind is Kind.DATE:
+            return comparisons.compare_day("=", value, start, zone).fill_null(False)
+        return ((value >= ibis.literal(start)) & (value < ibis.literal(end))).fill_null(False)
+
+    def _text_test(self, node: TextTest) -> ir.BooleanValue:
+        value = self.value(node.value)
+        found = texts.test_text(node.test, value, node.pattern, ignoring_case=node.ignoring_case)
+        return found.fill_null(False)
+
+    def _list_test(self, node: ListTest) -> ir.BooleanValue:
+        value = self.value(node.value)
+        if node.quantifier == "none of":
+            return ~texts.test_list("any of", value, node.options, ignoring_case=node.ignoring_case)
+        return texts.test_list(node.quantifier, value, node.options, ignoring_case=node.ignoring_case)
+
+    def _known(self, node: Known) -> ir.BooleanValue:
+        value = self.value(node.value)
+        return value.isnull() if node.negated else value.notnull()
+
+    def _did(self, node: Did) -> ir.BooleanValue:
+        count = self.value(node.count)
+        if node.low == node.high:
+            return count == number(Decimal(node.low))
+        ends = []
+        if node.low > 0 or node.high is None:
+            ends.append(count >= number(Decimal(node.low)))
+        if node.high is not None:
+            ends.append(count <= number(Decimal(node.high)))
+        return balanced(ends, operator.and_)
+
+    def _all(self, node: All) -> ir.BooleanValue:
+        return balanced([self.condition(item) for item in node.items], operator.and_)
+
+    def _any_of(self, node: AnyOf) -> ir.BooleanValue:
+        return balanced([self.condition(item) for item in node.items], operator.or_)
+
+    def _not(self, node: Not) -> ir.BooleanValue:
+        return ~self.condition(node.item)
+
+    def _at_least(self, node: AtLeast) -> ir.BooleanValue:
+        held = [ibis.ifelse(self.condition(item), 1, 0) for item in node.items]
+        return balanced(held, operator.add) >= node.n
+
+    def _likely(self, node: Likely) -> ir.BooleanValue:
+        reached = self.value(Score(node.model)) >= numbers.float_literal(self._thresholds[node.model])
+        return reached.fill_null(False)
+
+    def _column_only(self, node: InSegment | Consents) -> ir.BooleanValue:
+        raise LookupError(f"no column holds {node!r}")
+
+
+_BUILDERS: Mapping[type, Callable[[Translator, Any], ir.BooleanValue]] = {
+    Comparison: Translator._comparison,
+    OneOf: Translator._one_of,
+    Between: Translator._between,
+    OnDay: Translator._on_day,
+    TextTest: Translator._text_test,
+    ListTest: Translator._list_test,
+    Known: Translator._known,
+    Did: Translator._did,
+    All: Translator._all,
+    AnyOf: Translator._any_of,
+    Not: Translator._not,
+    AtLeast: Translator._at_least,
+    Likely: Translator._likely,
+    InSegment: Translator._column_only,
+    Consents: Translator._column_only,
+}

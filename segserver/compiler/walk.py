@@ -1,0 +1,58 @@
+"""Walking and rewriting the nodes of a checked program, whatever their kind."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Callable, Iterator
+
+from segserver.rules.program import Aggregate, Condition, Did, Value
+
+Node = Value | Condition
+"""A value or a condition of a checked program."""
+
+NODES: tuple[type, ...] = (*typing.get_args(Value), *typing.get_args(Condition))
+CONDITIONS: tuple[type, ...] = typing.get_args(Condition)
+
+
+def children(node: Node) -> Iterator[Node]:
+    """The nodes directly inside a node.
+
+    An aggregate has none: what stands inside it speaks of events, not of the contact.
+    """
+    if isinstance(node, Aggregate):
+        return
+    for name in _FIELDS[type(node)]:
+        yield from _nodes_in(getattr(node, name))
+
+
+def rewrite(node: Node, change: Callable[[Aggregate], Aggregate]) -> Node:
+    """The same tree with every aggregate in it changed."""
+    if isinstance(node, Aggregate):
+        return change(node)
+    if isinstance(node, Did):
+        return dataclasses.replace(node, count=change(node.count))
+    changed: dict[str, typing.Any] = {name: _rewrite_field(getattr(node, name), change) for name in _FIELDS[type(node)]}
+    return typing.cast(Node, dataclasses.replace(typing.cast(typing.Any, node), **changed))
+
+
+_FIELDS: dict[type, tuple[str, ...]] = {
+    kind: tuple(item.name for item in dataclasses.fields(kind) if item.name not in ("span", "type")) for kind in NODES
+}
+"""Fields of each kind of node that can hold nodes: everything but spans and types."""
+
+
+def _nodes_in(value: object) -> Iterator[Node]:
+    if isinstance(value, NODES):
+        yield typing.cast(Node, value)
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _nodes_in(item)
+
+
+def _rewrite_field(value: object, change: Callable[[Aggregate], Aggregate]) -> object:
+    if isinstance(value, NODES):
+        return rewrite(typing.cast(Node, value), change)
+    if isinstance(value, tuple):
+        return tuple(_rewrite_field(item, change) for item in value)
+    return value

@@ -1,0 +1,112 @@
+"""Segments as Marketo static lists: found by name, created where missing, members added and removed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+
+from segserver.connectors.base import Outcome, Status, Write
+from segserver.connectors.batches import batches, deliver, itself, outcomes, rounds
+from segserver.connectors.calls import ApiError, Call
+from segserver.connectors.marketo_api import BATCH, NO_SUCH_LEAD, NOT_A_LEAD_ID, PASSING, MarketoApi, reasons
+
+MEMBER = "member"
+DEFAULT_FOLDER: Mapping[str, object] = {"id": 1, "type": "Folder"}
+
+_BY_NAME = "/rest/asset/v1/staticList/byName.json"
+_CREATE = "/rest/asset/v1/staticLists.json"
+_NO_SUCH_LIST = "1013"
+
+
+class StaticLists:
+    """The static lists of one instance.
+
+    Args:
+        api: the instance.
+        folder: where new lists go.
+    """
+
+    def __init__(self, api: MarketoApi, folder: Mapping[str, object]) -> None:
+        self._api = api
+        self._folder = folder
+        self._ids: dict[str, str] = {}
+
+    def write(self, name: str, writes: Sequence[Write]) -> Iterator[Sequence[Outcome]]:
+        """Change who is in a list; adding and removing are separate calls."""
+        nameless = [write for write in writes if not write.address.isdigit()]
+        if nameless:
+            yield outcomes(nameless, Status.REJECTED, NOT_A_LEAD_ID)
+        addressed = [write for write in writes if write.address.isdigit()]
+        work = [
+            batch
+            for one_each in rounds(addressed, key=lambda write: write.address)
+            for adding in (True, False)
+            for batch in batches([write for write in one_each if (write.value is not None) is adding], BATCH)
+        ]
+        yield from deliver(
+            work, lambda batch: self._change(name, batch), itself, splits=lambda error: error.status == 413
+        )
+
+    def holds(self, name: str) -> dict[str, str]:
+        """Ids of the members; a list that does not exist has none."""
+        self._ids.pop(name, None)
+        list_id = self._find(name)
+        held: dict[str, str] = {}
+        more: dict[str, object] = {}
+        while list_id is not None:
+            answer = self._api.get(f"/rest/v1/lists/{list_id}/leads.json", fields="id", batchSize=BATCH, **more)
+            held |= {str(one["id"]): MEMBER for one in answer.get("result") or ()}
+            if not answer.get("nextPageToken"):
+                break
+            more = {"nextPageToken": answer["nextPageToken"]}
+        return held
+
+    def _change(self, name: str, batch: Sequence[Write]) -> list[Outcome]:
+        try:
+            return self._send(name, batch)
+        except ApiError as error:
+            if error.code != _NO_SUCH_LIST:
+                raise
+            # Somebody deleted the list since we looked it up.
+            self._ids.pop(name, None)
+            return self._send(name, batch)
+
+    def _send(self, name: str, batch: Sequence[Write]) -> list[Outcome]:
+        method = "DELETE" if batch[0].value is None else "POST"
+        path = f"/rest/v1/lists/{self._find(name) or self._create(name)}/leads.json"
+        answer = self._api.http.request(Call(method, path, params={"id": [write.address for write in batch]})).json()
+        results = {str(one.get("id")): one for one in answer.get("result") or ()}
+        return [_outcome(write, results.get(write.address)) for write in batch]
+
+    def _find(self, name: str) -> str | None:
+        if name not in self._ids:
+            found = self._api.get(_BY_NAME, name=name).get("result") or []
+            if not found:
+                return None
+            self._ids[name] = str(found[0]["id"])
+        return self._ids[name]
+
+    def _create(self, name: str) -> str:
+        form = {"name": name, "description": "Kept by segserver", "folder": json.dumps(dict(self._folder))}
+        try:
+            answer = self._api.http.request(Call("POST", _CREATE, form=form)).json()
+        except ApiError:
+            # It exists already if the answer to a first attempt was lost.
+            found = self._find(name)
+            if found is None:
+                raise
+            return found
+        self._ids[name] = str(answer["result"][0]["id"])
+        return self._ids[name]
+
+
+def _outcome(write: Write, result: Mapping[str, object] | None) -> Outcome:
+    """A lead that does not exist cannot be added, and need not be removed; who is in or out already is fine."""
+    if result is None:
+        return Outcome(write, Status.FAILED, "Marketo's answer does not mention this lead")
+    codes, text = reasons(result)
+    if codes & PASSING:
+        return Outcome(write, Status.FAILED, text)
+    if NO_SUCH_LEAD in codes and write.value is not None:
+        return Outcome(write, Status.REJECTED, text)
+    return Outcome(write, Status.CONFIRMED)

@@ -1,0 +1,254 @@
+"""The keys of a connection file, by kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from marshmallow import ValidationError, validates_schema
+
+from segserver.connectors.schema_base import Block, Declared, Names, Problem
+from segserver.connectors.schema_fields import (
+    Address,
+    Environment,
+    Flag,
+    Length,
+    OneOf,
+    Relative,
+    Share,
+    Text,
+    TextOrList,
+    TypeName,
+    Whole,
+)
+from segserver.connectors.values import GRANTED, OPTED_OUT
+from segserver.specs import Kind
+
+EVERY = timedelta(hours=1)
+LATENCY = timedelta(minutes=10)
+QUOTA = 0.5
+DATA_FILES = (".csv", ".parquet", ".jsonl", ".ndjson")
+MARKETING_EMAIL = ("SENT", "DELIVERED", "OPEN", "CLICK", "BOUNCE", "DROPPED", "DEFERRED", "SPAMREPORT", "STATUSCHANGE")
+
+
+def _from(source: str) -> dict[str, object]:
+    return {"from": source}
+
+
+# ---- fields --------------------------------------------------------------------------------------------------------
+
+
+class Property(Declared):
+    """A field of an event."""
+
+    source = Text(data_key="from")
+    type = TypeName(load_default=Kind.TEXT)
+    unit = Text()
+
+    @validates_schema(skip_on_field_errors=False)
+    def _unit_needs_number(self, data: Mapping[str, Any], **_: object) -> None:
+        if "unit" in data and data.get("type") not in (Kind.NUMBER, None):
+            _refuse("unit", "bad-value", "only numbers have a unit", "write type: number, or remove unit", on_key=True)
+
+
+class Trait(Property):
+    """A field of a contact."""
+
+    history = Flag(load_default=False)
+
+
+class Consent(Declared):
+    """A field that speaks about one channel."""
+
+    source = Text(data_key="from", required=True)
+    means = OneOf(OPTED_OUT, GRANTED, required=True)
+
+
+# ---- contacts ------------------------------------------------------------------------------------------------------
+
+
+class Contacts(Declared):
+    """How contacts are read."""
+
+    not_yet: ClassVar[Mapping[str, str]] = {"account": "accounts are"}
+
+    identities = Names(Text(), required=True)
+    traits = Names(Block(Trait, short=_from), load_default=dict)
+    created = Text(load_default=None)
+    consent = Names(Block(Consent), load_default=dict)
+
+
+class FileContacts(Contacts):
+    """How contacts are read from files."""
+
+    path = Relative(*DATA_FILES, required=True)
+    key = Text()
+
+
+# ---- events --------------------------------------------------------------------------------------------------------
+
+
+class Event(Declared):
+    """What events of all kinds have."""
+
+    properties = Names(Block(Property, short=_from), load_default=dict)
+    counts_as = Text(data_key="counts as", load_default=None)
+
+
+_OF_STREAM: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "deals": (("at",), ("type",)),
+    "marketing_email": (("type",), ("where", "at")),
+}
+"""Which keys a HubSpot stream needs, and which it cannot use."""
+
+
+class HubSpotEvent(Event):
+    """An event made of deals, or of what marketing e-mails report."""
+
+    stream = OneOf("deals", "marketing_email", required=True)
+    where = Names(TextOrList(), free=True)
+    at = Text(load_default=None)
+    type = OneOf(*MARKETING_EMAIL)
+
+    @validates_schema(skip_on_field_errors=False)
+    def _keys_of_stream(self, data: Mapping[str, Any], **_: object) -> None:
+        stream = str(data.get("stream"))
+        needed, useless = _OF_STREAM.get(stream, ((), ()))
+        problems = {
+            key: [Problem("missing-key", f"{stream} need {key}:", f"add {key}: ...", True)]
+            for key in needed
+            if data.get(key) is None
+        }
+        problems |= {
+            key: [Problem("unknown-key", f"{stream} have no {key}:", "remove this key", True)]
+            for key in useless
+            if data.get(key) is not None
+        }
+        if problems:
+            raise ValidationError(problems)
+
+
+class MarketoEvent(Event):
+    """An event made of activities of one type."""
+
+    stream = OneOf("activities", required=True)
+    type = Whole(required=True)
+
+
+class FileEvent(Event):
+    """An event made of rows."""
+
+    path = Relative(*DATA_FILES, required=True)
+    key = Text()
+    contact = Names(Text(), required=True)
+    at = Text(required=True)
+
+    @validates_schema(skip_on_field_errors=False)
+    def _one_identity(self, data: Mapping[str, Any], **_: object) -> None:
+        if len(data.get("contact", {})) > 1:
+            _refuse("contact", "bad-value", "an event names its contact by one identity", "keep the surest one")
+
+
+# ---- connections ---------------------------------------------------------------------------------------------------
+
+
+class Connection(Declared):
+    """What connections of all kinds have."""
+
+    kind = Text(required=True)
+    audiences = Flag(load_default=False)
+
+
+class Reading(Connection):
+    """What connections that are read have."""
+
+    every = Length(zero=False, load_default=EVERY)
+
+
+class HubSpot(Reading):
+    """One HubSpot account."""
+
+    token = Environment(required=True)
+    client_secret = Environment()
+    endpoint = Address(url=True)
+    quota = Share(load_default=QUOTA)
+    latency = Length(zero=True, load_default=LATENCY)
+    contacts = Block(Contacts, required=True)
+    events = Names(Block(HubSpotEvent), load_default=dict)
+
+
+class Folder(Declared):
+    """Where Marketo keeps new static lists."""
+
+    id = Whole(required=True)
+    type = OneOf("Folder", "Program", load_default="Folder")
+
+
+class Marketo(Reading):
+    """One Marketo instance."""
+
+    client_id = Environment(required=True)
+    client_secret = Environment(required=True)
+    endpoint = Address(url=True, required=True)
+    webhook_secret = Environment()
+    folder = Block(Folder)
+    quota = Share(load_default=QUOTA)
+    latency = Length(zero=True, load_default=LATENCY)
+    contacts = Block(Contacts, required=True)
+    events = Names(Block(MarketoEvent), load_default=dict)
+
+
+class Ga4(Connection):
+    """One Google Analytics 4 stream, which receives user properties."""
+
+    not_yet: ClassVar[Mapping[str, str]] = {
+        "contacts": "reading contacts from ga4 is",
+        "events": "reading events from ga4 is",
+    }
+
+    measurement_id = Address(required=True)
+    api_secret = Environment(required=True)
+    identity = Text(load_default="ga_client_id")
+    endpoint = Address(url=True)
+
+
+class Files(Reading):
+    """A folder of CSV, Parquet or JSON lines."""
+
+    folder = Relative(load_default="audiences")
+    latency = Length(zero=True, load_default=timedelta(0))
+    contacts = Block(FileContacts)
+    events = Names(Block(FileEvent), load_default=dict)
+
+    @validates_schema
+    def _does_something(self, data: Mapping[str, Any], **_: object) -> None:
+        if "contacts" in data.get("events", {}):
+            hint = "give the event another name: contacts is the stream of contacts"
+            _refuse("events", "bad-name", "an event of files cannot be named contacts", hint, on_key=True)
+        if not data.get("contacts") and not data.get("events") and not data.get("audiences"):
+            hint = "add contacts:, events: or audiences: true"
+            _refuse("kind", "missing-key", "this connection neither reads nor writes anything", hint, on_key=True)
+
+
+KINDS: Mapping[str, type[Connection]] = {"hubspot": HubSpot, "marketo": Marketo, "ga4": Ga4, "files": Files}
+
+
+def _refuse(key: str, code: str, message: str, hint: str, *, on_key: bool = False) -> None:
+    raise ValidationError({key: [Problem(code, message, hint, on_key)]})
+
+
+def sections(kind: str) -> dict[str, tuple[str, ...]]:
+    """Every key of a kind by section: "" at the top, "contacts", "contacts.traits", "events", ...; for the manual."""
+    found: dict[str, tuple[str, ...]] = {}
+    _collect(KINDS[kind], "", found)
+    return found
+
+
+def _collect(schema: type[Declared], section: str, found: dict[str, tuple[str, ...]]) -> None:
+    declared = schema().fields
+    found[section] = tuple(item.data_key or name for name, item in declared.items())
+    for name, item in declared.items():
+        inner: object = item.inner if isinstance(item, Names) else item
+        if isinstance(inner, Block):
+            _collect(inner.schema, f"{section}.{name}".lstrip("."), found)

@@ -1,0 +1,407 @@
+"""The order: sync, evaluate, plan, push. This is the only text that says it; every door calls it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from uuid import uuid4
+
+import pyarrow as pa
+
+from segserver import sync
+from segserver.clock import Clock, format_instant
+from segserver.connectors.build import Connector, build
+from segserver.errors import SettingsError
+from segserver.evaluate import EvaluationReport, evaluate, snapshot
+from segserver.execution import Champion, champions
+from segserver.plan import Approved, make_plan
+from segserver.plans import Plan
+from segserver.progress import Progress, silent
+from segserver.push import PushReport, push
+from segserver.settings import Settings
+from segserver.specs import Target
+from segserver.store import memberships, state
+from segserver.store.db import Store
+from segserver.store.memberships import Member
+from segserver.store.profile import write_profile
+from segserver.store.session import Session
+from segserver.store.state import PlannedChange, PlanState
+from segserver.sync import ConnectionReport
+from segserver.training import TrainingReport, due, train_model
+from segserver.workspace import Workspace, load
+
+AMONG = "contacts concerned"
+
+
+class Engine:
+    """One process's workspace, store and connectors.
+
+    The workspace may be replaced while the process runs; connectors are made when they are first needed, since not
+    every command needs their secrets.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        environ: Mapping[str, str],
+        workspace: Workspace,
+        store: Store,
+        clock: Clock,
+        sleep: Callable[[float], None],
+    ) -> None:
+        self.settings = settings
+        self.environ = environ
+        self.workspace = workspace
+        self.store = store
+        self.clock = clock
+        self._sleep = sleep
+        self._connectors: dict[str, Connector] = {}
+        self._pushers: dict[str, ThreadPoolExecutor] = {}
+
+    @cached_property
+    def key(self) -> bytes:
+        """The secret that signs this server's models; made once, readable by this user only."""
+        return _read_or_make_key(self.settings.state_directory / "key") if self.store.path else secrets.token_bytes(32)
+
+    def replace_workspace(self, workspace: Workspace) -> None:
+        """Go by another version of the workspace from now on."""
+        self.workspace = workspace
+        self.store.prepare(workspace.catalog, workspace.connections.values())
+        self._connectors.clear()
+
+    def connectors(self) -> dict[str, Connector]:
+        """All connectors, kept as long as the workspace: they hold budgets and tokens.
+
+        Raises:
+            MissingSecret: a connection's variable is not set.
+        """
+        for name, spec in self.workspace.connections.items():
+            if name not in self._connectors:
+                self._connectors[name] = build(
+                    spec,
+                    clock=self.clock,
+                    sleep=self._sleep,
+                    environ=self.environ,
+                    workspace_dir=self.settings.workspace,
+                )
+        return {name: self._connectors[name] for name in self.workspace.connections}
+
+    def pusher(self, connection: str) -> ThreadPoolExecutor:
+        """The one thread that writes to a connection."""
+        if connection not in self._pushers:
+            self._pushers[connection] = ThreadPoolExecutor(1, thread_name_prefix=f"push {connection}")
+        return self._pushers[connection]
+
+    def close(self) -> None:
+        """Let pushes end, then close the store."""
+        for pusher in self._pushers.values():
+            pusher.shutdown()
+        self.store.close()
+
+
+@contextmanager
+def open_engine(
+    settings: Settings,
+    environ: Mapping[str, str],
+    *,
+    clock: Clock | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[Engine]:
+    """Load the workspace and open its store.
+
+    Raises:
+        FindingsError: the workspace has errors.
+        StoreError: the store cannot be opened.
+    """
+    workspace = load(settings.workspace)
+    clock = clock or settings.clock()
+    store = Store.open(settings.store_path, clock=clock)
+    engine = Engine(settings, environ, workspace, store, clock, sleep)
+    try:
+        store.prepare(workspace.catalog, workspace.connections.values())
+        yield engine
+    finally:
+        engine.close()
+
+
+@dataclass(slots=True)
+class RunReport:
+    """What a run did.
+
+    Attributes:
+        kind: "run", "plan" or "webhook".
+        sync: by connection.
+        waiting: streams never read to their end; nothing was evaluated while there are some.
+        absent: models that do not serve, each with why.
+        evaluation, plan: None where the run ended before.
+        pushes: by connection; empty for a plan.
+        overtaken: approved changes that are not wanted any more and were dropped.
+        status: "done", "incomplete" (something is left for the next run) or "blocked" (a guard waits for approval).
+    """
+
+    run_id: str
+    kind: str
+    as_of: datetime
+    sync: dict[str, ConnectionReport] = field(default_factory=dict)
+    waiting: list[str] = field(default_factory=list)
+    absent: dict[str, str] = field(default_factory=dict)
+    evaluation: EvaluationReport | None = None
+    plan: Plan | None = None
+    pushes: dict[str, PushReport] = field(default_factory=dict)
+    overtaken: int = 0
+
+    @property
+    def status(self) -> str:
+        """How it ended."""
+        failed = any(one.failure for one in self.sync.values()) or any(not one.complete for one in self.pushes.values())
+        if failed or self.waiting:
+            return "incomplete"
+        return "blocked" if self.plan is not None and self.plan.blocked else "done"
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain data."""
+        return {
+            "run_id": self.run_id,
+            "kind": self.kind,
+            "as_of": format_instant(self.as_of),
+            "status": self.status,
+            "sync": {name: report.to_dict() for name, report in self.sync.items()},
+            "waiting": self.waiting,
+            "absent_models": self.absent,
+            "evaluation": self.evaluation.to_dict() if self.evaluation else None,
+            "plan": self.plan.to_dict() if self.plan else None,
+            "pushes": {name: report.to_dict() for name, report in self.pushes.items()},
+            "overtaken": self.overtaken,
+        }
+
+
+HandOver = Callable[[Sequence[Future[PushReport]], Callable[[], RunReport]], None]
+"""Given the pushes under way and what to call when they have ended, on the writer's thread."""
+
+
+def run(
+    engine: Engine,
+    *,
+    apply: bool = True,
+    approve: str | None = None,
+    progress: Progress = silent,
+    hand_over: HandOver | None = None,
+) -> RunReport:
+    """Do the whole job once: sync, evaluate, plan and, with `apply`, push.
+
+    Args:
+        engine: the process's.
+        apply: False stops before the push.
+        approve: id of a plan whose held-back changes a person approved.
+        progress: told of long work.
+        hand_over: a server's way to go on while pushes are under way; None waits for them.
+
+    Raises:
+        SettingsError: the run's instant lies before the last run's, or there is no plan of that id.
+    """
+    with engine.store.session() as session:
+        as_of = _instant(session, engine)
+        report = RunReport(_run_id(), "run" if apply else "plan", as_of)
+        approved = _approved(session, approve)
+        state.start_run(session, report.run_id, report.kind, as_of, engine.clock.now())
+        connectors = engine.connectors()
+        report.sync = sync.pull(session, connectors, until=as_of, clock=engine.clock, progress=progress)
+        drained = sync.drain(session, connectors, engine.clock)
+        report.waiting = sync.incomplete(session, connectors)
+        if report.waiting:
+            return _finish(engine, report, ())
+        serving, report.absent = champions(session, engine.workspace, as_of, engine.key)
+        report.evaluation = evaluate(session, engine.workspace, as_of, serving, run_id=report.run_id)
+        state.mark_done(session, drained.notifications, report.run_id, engine.clock.now())
+        write_profile(session, engine.settings.state_directory, as_of)
+        report.plan = make_plan(session, engine.workspace, as_of, serving, approved=approved)
+        report.overtaken = _overtaken(approved, report.plan)
+        _keep_blocked(session, report.plan, engine.clock.now())
+        pushing = _start_pushes(engine, session, report.plan, serving, progress) if apply else []
+    if hand_over is None or not pushing:
+        return _finish(engine, report, pushing)
+    hand_over(pushing, lambda: _finish(engine, report, pushing))
+    return report
+
+
+def run_notified(engine: Engine, *, progress: Progress = silent, hand_over: HandOver | None = None) -> RunReport | None:
+    """Evaluate and push just the contacts that notifications in the inbox speak of; None if there are none.
+
+    Raises:
+        RetryLater: a source does not answer; the notifications stay in the inbox.
+    """
+    with engine.store.session() as session:
+        as_of = engine.clock.now()
+        connectors = engine.connectors()
+        if not state.pending_inbox(session) or sync.incomplete(session, connectors):
+            return None
+        report = RunReport(_run_id(), "webhook", as_of)
+        state.start_run(session, report.run_id, report.kind, as_of, as_of)
+        drained = sync.drain(session, connectors, engine.clock)
+        report.as_of = as_of = engine.clock.now()
+        serving, report.absent = champions(session, engine.workspace, as_of, engine.key)
+        session.load(AMONG, pa.table({"contact_id": pa.array(sorted(drained.contacts), pa.string())}))
+        report.evaluation = evaluate(session, engine.workspace, as_of, serving, run_id=report.run_id, among=AMONG)
+        state.mark_done(session, drained.notifications, report.run_id, engine.clock.now())
+        report.plan = make_plan(session, engine.workspace, as_of, serving, among=AMONG)
+        pushing = _start_pushes(engine, session, report.plan, serving, progress)
+    if hand_over is None or not pushing:
+        return _finish(engine, report, pushing)
+    hand_over(pushing, lambda: _finish(engine, report, pushing))
+    return report
+
+
+def pull(engine: Engine, connection: str, *, progress: Progress = silent) -> dict[str, ConnectionReport]:
+    """Only read from one connection."""
+    with engine.store.session() as session:
+        now = engine.clock.now()
+        run_id = _run_id()
+        state.start_run(session, run_id, f"sync {connection}", now, now)
+        some = {connection: engine.connectors()[connection]}
+        reports = sync.pull(session, some, until=now, clock=engine.clock, progress=progress)
+        status = "incomplete" if any(report.failure for report in reports.values()) else "done"
+        summary = {name: report.to_dict() for name, report in reports.items()}
+        state.finish_run(session, run_id, status, {"sync": summary}, engine.clock.now())
+        return reports
+
+
+def train(engine: Engine, names: Sequence[str] | None = None) -> list[TrainingReport]:
+    """Train some models; None: those that are due."""
+    with engine.store.session() as session:
+        now = engine.clock.now()
+        chosen = due(session, engine.workspace, now) if names is None else list(names)
+        return [train_model(session, engine.workspace, name, now, engine.key) for name in chosen]
+
+
+def members(engine: Engine, segment: str, *, as_of: datetime | None = None, limit: int | None = None) -> list[Member]:
+    """Who is in a segment since the last run, or would have been at an instant, which nothing keeps."""
+    with engine.store.session() as session:
+        if as_of is None:
+            return memberships.members(session, segment, limit=limit)
+        serving, _ = champions(session, engine.workspace, as_of, engine.key)
+        table = snapshot(session, engine.workspace, as_of, serving, historical=True)
+        return memberships.members_at(session, table, segment, as_of, limit=limit)
+
+
+def _instant(session: Session, engine: Engine) -> datetime:
+    as_of = engine.clock.now()
+    last = next((one.as_of for one in state.runs(session) if one.kind in ("run", "plan", "webhook")), None)
+    if last is not None and as_of < last:
+        raise SettingsError(
+            f"a run at {format_instant(as_of)} would go back behind the last one at {format_instant(last)}; "
+            "to look at the past use `segserver members SEGMENT --as-of ...`"
+        )
+    return as_of
+
+
+def _run_id() -> str:
+    return uuid4().hex[:12]
+
+
+# ---- approval ------------------------------------------------------------------------------------------------------
+
+
+def _approved(session: Session, plan_id: str | None) -> frozenset[Approved]:
+    if plan_id is None:
+        return frozenset()
+    if state.plan(session, plan_id) is None:
+        raise SettingsError(f"there is no blocked plan {plan_id!r}; `segserver plan` shows the present one")
+    changes = state.plan_changes(session, plan_id)
+    state.set_plan_status(session, plan_id, "approved")
+    return frozenset((change.target, change.address, change.value) for change in changes)
+
+
+def _overtaken(approved: frozenset[Approved], plan: Plan) -> int:
+    wanted = {
+        (Target(row["connection"], row["target_kind"], row["target_name"]), row["address"], row["value"])
+        for row in (plan.changes.to_pylist() if approved else ())
+    }
+    return len(approved - wanted)
+
+
+def _keep_blocked(session: Session, plan: Plan, now: datetime) -> None:
+    """Keep what waits for approval, so that a person can approve just what was shown."""
+    if not plan.blocked or state.plan(session, plan.plan_id) is not None:
+        return
+    changes = [
+        PlannedChange(
+            Target(row["connection"], row["target_kind"], row["target_name"]),
+            row["contact_id"],
+            row["address"],
+            row["value"],
+        )
+        for row in plan.stopped.to_pylist()
+    ]
+    state.save_plan(session, PlanState(plan.plan_id, plan.as_of, now, "blocked", plan.to_dict()), changes)
+
+
+# ---- pushing -------------------------------------------------------------------------------------------------------
+
+
+def _start_pushes(
+    engine: Engine, session: Session, plan: Plan, serving: Mapping[str, Champion], progress: Progress
+) -> list[Future[PushReport]]:
+    connectors = engine.connectors()
+    touched = {due.contact_id for due in plan.touches}
+    unreachable = sync.refresh(session, connectors, touched, engine.clock) if touched else {}
+    return [
+        engine.pusher(name).submit(_push, engine, connector, plan, serving, unreachable, progress)
+        for name, connector in connectors.items()
+        if connector.destination is not None
+    ]
+
+
+def _push(
+    engine: Engine,
+    connector: Connector,
+    plan: Plan,
+    serving: Mapping[str, Champion],
+    unreachable: Mapping[str, str],
+    progress: Progress,
+) -> PushReport:
+    if connector.destination is None:
+        raise SettingsError(f"connection {connector.spec.name} is no destination; say `audiences: true`")
+    with engine.store.session() as session:
+        return push(
+            session,
+            engine.workspace,
+            connector.spec.name,
+            connector.destination,
+            plan,
+            serving,
+            unreachable=unreachable,
+            clock=engine.clock,
+            progress=progress,
+        )
+
+
+def _finish(engine: Engine, report: RunReport, pushing: Sequence[Future[PushReport]]) -> RunReport:
+    for future in pushing:
+        pushed = future.result()
+        report.pushes[pushed.connection] = pushed
+    with engine.store.session() as session:
+        if report.kind == "run" and report.plan is not None:
+            clear = {one.origin for one in report.plan.audiences if one.stopped is None}
+            memberships.mark_pushed(session, clear)
+        state.finish_run(session, report.run_id, report.status, report.to_dict(), engine.clock.now())
+    return report
+
+
+def _read_or_make_key(path: Path) -> bytes:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return bytes.fromhex(path.read_text(encoding="ascii"))
+    key = secrets.token_bytes(32)
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        file.write(key.hex())
+    return key

@@ -1,0 +1,287 @@
+"""The step that decides what to push: audiences against what destinations acknowledged, then the cadence.
+
+Making a plan changes nothing outside, and in the store only who is in which scenario.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from segserver.contact_state import as_entry, as_stored, policy_of, stage_addresses, states
+from segserver.execution import Champion
+from segserver.plans import AudiencePlan, Plan, at_target
+from segserver.rules.program import SegmentBlock
+from segserver.scenarios.dispatch import decide
+from segserver.scenarios.entries import advance
+from segserver.scenarios.types import Decision, Due, Entry
+from segserver.specs import Target
+from segserver.store import audiences, entries, memberships
+from segserver.store.memberships import SegmentState
+from segserver.store.reach import contacts_in, members_of
+from segserver.store.session import Session
+from segserver.workspace import Workspace
+
+MEMBER = "member"
+"""Value of a contact in a list or an audience file."""
+
+PLAN = "plan"
+"""Origin of the properties that tell destinations of touches to come."""
+
+PLAN_PROPERTIES = ("channel", "next_send_at", "frequency_cap", "planned_rate", "template")
+"""What a scenario informs a connection's properties of, each as `segserver_...`."""
+
+Approved = tuple[Target, str, str | None]
+"""A change that a person approved: target, address, value."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """What stands against pushing a segment.
+
+    Attributes:
+        blocked: a guard stops everything but suppression.
+        small: additions wait until the segment is large enough.
+        alerts: what the owner is told.
+    """
+
+    blocked: str | None = None
+    small: str | None = None
+    alerts: tuple[str, ...] = ()
+
+
+def make_plan(
+    session: Session,
+    workspace: Workspace,
+    as_of: datetime,
+    serving: Mapping[str, Champion],
+    *,
+    among: str | None = None,
+    approved: Iterable[Approved] = (),
+) -> Plan:
+    """Compare what destinations should hold with what they acknowledged, and decide who may be touched.
+
+    Args:
+        session: the writer's, after an evaluation was stored.
+        workspace: what is declared.
+        as_of: the evaluation's instant.
+        serving: models that may score.
+        among: temporary table with the only `contact_id`s to plan for; guards and sizes are not judged then.
+        approved: changes that a person approved although a guard stops them.
+    """
+    stage_addresses(session, workspace)
+    decisions = _decide(session, workspace, as_of, serving, among)
+    pushed = [block for block in workspace.program.segments.values() if block.targets and not block.draft]
+    _desire(session, workspace, pushed, decisions, among)
+    found = audiences.difference(session, as_of, among)
+    refused, changes = found.filter(found["refused"]), found.filter(pc.invert(found["refused"]))
+    sizes, before = memberships.sizes(session), memberships.states(session)
+    verdicts = {
+        block.name: _judge(block, sizes.get(block.name, 0), before.get(block.name), full=among is None)
+        for block in pushed
+    }
+    stops = _stops(pushed, verdicts, changes, frozenset(approved))
+    kept, stopped = _bare(changes.filter(pc.invert(stops))), _bare(changes.filter(stops))
+    unknown = audiences.unaddressed(session)
+    origins: list[tuple[SegmentBlock | None, Target]] = [
+        (block, target) for block in pushed for target in block.targets
+    ]
+    origins += [(None, target) for target in _plan_targets(workspace)]
+    touches = tuple(decision.due for decision in decisions if decision.due is not None)
+    return Plan(
+        plan_id=_identity(kept, stopped, touches),
+        as_of=as_of,
+        audiences=tuple(
+            _audience(block, target, sizes, changes, refused, unknown, verdicts) for block, target in origins
+        ),
+        changes=kept,
+        stopped=stopped,
+        touches=touches,
+        decisions=decisions,
+    )
+
+
+# ---- audiences -----------------------------------------------------------------------------------------------------
+
+
+def _desire(
+    session: Session,
+    workspace: Workspace,
+    pushed: Sequence[SegmentBlock],
+    decisions: Sequence[Decision],
+    among: str | None,
+) -> None:
+    audiences.begin(session)
+    for block in pushed:
+        for target in block.targets:
+            audiences.desire_members(session, block.name, target, _member_value(target), among)
+    informed = _informed(workspace, decisions)
+    for target in _plan_targets(workspace):
+        values = informed.get(target, {})
+        table = pa.table(
+            {
+                "contact_id": pa.array(list(values), pa.string()),
+                "value": pa.array(list(values.values()), pa.string()),
+            }
+        )
+        audiences.desire_values(session, target, PLAN, table)
+
+
+def _member_value(target: Target) -> str:
+    match target.kind:
+        case "property":
+            return "true"
+        case "user property":
+            return "1"
+        case _:
+            return MEMBER
+
+
+def _judge(block: SegmentBlock, size: int, before: SegmentState | None, *, full: bool) -> _Verdict:
+    if not full:
+        return _Verdict()
+    small = None
+    if block.minimum_size is not None and size < block.minimum_size:
+        small = f"{size} members, the minimum is {block.minimum_size}: nobody is added"
+    pushed = (before.pushed_size if before is not None else None) or 0
+    blocked, alerts = None, []
+    for guard in block.guards if pushed else ():
+        change = abs(size - pushed) / pushed
+        if change > guard.share:
+            text = f"size changes by {change:.0%} ({pushed} to {size}), more than {float(guard.share):.0%}"
+            if guard.blocks:
+                blocked = text
+            else:
+                alerts.append(text)
+    return _Verdict(blocked, small, tuple(alerts))
+
+
+def _stops(
+    pushed: Iterable[SegmentBlock],
+    verdicts: Mapping[str, _Verdict],
+    changes: pa.Table,
+    approved: frozenset[Approved],
+) -> pa.Array:
+    """True for each change that a guard or a minimum size keeps back."""
+    by_target = {target: verdicts[block.name] for block in pushed for target in block.targets}
+    none = _Verdict()
+    stops = []
+    for row in changes.to_pylist() if any(one.blocked or one.small for one in verdicts.values()) else ():
+        target = Target(row["connection"], row["target_kind"], row["target_name"])
+        verdict = by_target.get(target, none)
+        adds = row["value"] is not None
+        kept_back = (verdict.blocked and not row["gone"]) or (verdict.small and adds)
+        stops.append(bool(kept_back) and (target, row["address"], row["value"]) not in approved)
+    return pa.array(stops or [False] * changes.num_rows, pa.bool_())
+
+
+def _bare(changes: pa.Table) -> pa.Table:
+    return changes.drop_columns(["refused", "reason", "gone", "held"])
+
+
+def _audience(
+    block: SegmentBlock | None,
+    target: Target,
+    sizes: Mapping[str, int],
+    changes: pa.Table,
+    refused: pa.Table,
+    unknown: Mapping[tuple[Target, str], int],
+    verdicts: Mapping[str, _Verdict],
+) -> AudiencePlan:
+    origin = PLAN if block is None else block.name
+    verdict = verdicts.get(origin, _Verdict())
+    rows = at_target(changes, target)
+    leaving = rows["value"].null_count
+    changing = pc.sum(pc.and_(pc.is_valid(rows["value"]), rows["held"])).as_py() or 0
+    return AudiencePlan(
+        origin=origin,
+        title=None if block is None else block.title,
+        target=target,
+        size=None if block is None else sizes.get(block.name, 0),
+        entering=rows.num_rows - leaving - changing,
+        leaving=leaving,
+        changing=changing,
+        unaddressed=unknown.get((target, origin), 0),
+        refused=at_target(refused, target).num_rows,
+        stopped=verdict.blocked or verdict.small,
+        alerts=verdict.alerts,
+    )
+
+
+def _identity(kept: pa.Table, stopped: pa.Table, touches: Iterable[Due]) -> str:
+    digest = hashlib.sha256()
+    for table in (kept, stopped):
+        for row in table.to_pylist():
+            digest.update(repr(sorted(row.items())).encode())
+        digest.update(b"\x1f")
+    for due in touches:
+        digest.update(due.key.encode())
+    return digest.hexdigest()[:12]
+
+
+# ---- touches -------------------------------------------------------------------------------------------------------
+
+
+def _decide(
+    session: Session,
+    workspace: Workspace,
+    as_of: datetime,
+    serving: Mapping[str, Champion],
+    among: str | None,
+) -> tuple[Decision, ...]:
+    """Bring the entries of every scenario up to this instant, decide, and keep what ended."""
+    if not workspace.scenarios:
+        return ()
+    some = None if among is None else frozenset(contacts_in(session, among))
+    before: dict[tuple[str, str], Entry] = {}
+    after: list[Entry] = []
+    for name, spec in workspace.scenarios.items():
+        known = {contact: as_entry(entry) for contact, entry in entries.latest_entries(session, name).items()}
+        members = members_of(session, spec.segment)
+        if some is not None:
+            known = {contact: entry for contact, entry in known.items() if contact in some}
+            members &= some
+        before |= {(name, contact): entry for contact, entry in known.items()}
+        after += advance(known, members, as_of, spec).values()
+    policy = policy_of(session, workspace, as_of)
+    decisions = tuple(decide(states(session, workspace, as_of, serving, after), policy, as_of))
+    final = {(entry.scenario, entry.contact_id): entry for entry in after}
+    final |= {(one.scenario, one.contact_id): one.entry for one in decisions}
+    changed = [as_stored(entry) for place, entry in final.items() if before.get(place) != entry]
+    with session.transaction():
+        entries.save_entries(session, changed)
+    return tuple(one for one in decisions if one.entry.ended_at is None or one.due is not None)
+
+
+def _plan_targets(workspace: Workspace) -> list[Target]:
+    """Every place that is informed of touches to come, in a stable order."""
+    return sorted(
+        {place for spec in workspace.scenarios.values() for target in spec.inform for place, _ in _places(target)}
+    )
+
+
+def _places(target: Target) -> list[tuple[Target, str]]:
+    """The places behind an `inform` target, each with what it is told."""
+    if target.kind == "properties":
+        return [(Target(target.connection, "property", f"segserver_{name}"), name) for name in PLAN_PROPERTIES]
+    return [(target, "channel")]
+
+
+def _informed(workspace: Workspace, decisions: Iterable[Decision]) -> dict[Target, dict[str, str]]:
+    """Target to what each contact should have there: of several scenarios, the one with the earliest next touch."""
+    values: dict[Target, dict[str, str]] = {}
+    ranked = [(one.next.at, place, one) for place, one in enumerate(decisions) if one.next is not None]
+    for _, _, decision in sorted(ranked, key=lambda item: item[:2], reverse=True):
+        for target in workspace.scenarios[decision.scenario].inform:
+            for place, name in _places(target):
+                text = decision.inform.get(name)
+                if text:
+                    values.setdefault(place, {})[decision.contact_id] = text
+                else:
+                    values.get(place, {}).pop(decision.contact_id, None)
+    return values

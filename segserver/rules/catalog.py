@@ -1,0 +1,130 @@
+"""The catalog: everything the connections of a workspace provide, joined."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from segserver.errors import Diagnostic, Span
+from segserver.rules.findings import Findings
+from segserver.rules.keywords import RESERVED
+from segserver.rules.scope import CREATED_AT
+from segserver.rules.source import NAME_PATTERN
+from segserver.specs import Catalog, ConnectionSpec, Event, EventSpec, TraitSpec, Type
+from segserver.specs import Trait as CatalogTrait
+
+_NAME = re.compile(NAME_PATTERN)
+
+Mapped = list[tuple[str, TraitSpec]]
+"""One trait's mappings, each with its connection."""
+
+
+def build(connections: Sequence[ConnectionSpec], order: Sequence[str]) -> tuple[Catalog, tuple[Diagnostic, ...]]:
+    """Join connections to one catalog.
+
+    Args:
+        connections: all connections of the workspace.
+        order: connection names in the order in which the first known value of a shared trait wins.
+
+    Returns:
+        The catalog, and what is wrong with the connections taken together. Where two connections contradict each
+        other the first one's type is taken, so that rules can be checked all the same.
+    """
+    findings = Findings()
+    mapped: dict[str, Mapped] = {}
+    streams: dict[str, list[tuple[str, EventSpec]]] = {}
+    for connection in connections:
+        for trait in connection.contacts.traits if connection.contacts else ():
+            mapped.setdefault(trait.name, []).append((connection.name, trait))
+        for event in connection.events:
+            streams.setdefault(event.name, []).append((connection.name, event))
+    _check_names("trait", {name: specs[0][1].place for name, specs in mapped.items()}, findings)
+    _check_names("event", {name: specs[0][1].place for name, specs in streams.items()}, findings)
+    channels = [line.channel for item in connections if item.contacts for line in item.contacts.consent]
+    catalog = Catalog(
+        traits={name: _trait(name, specs, order, findings) for name, specs in mapped.items()},
+        events={name: _event(name, specs, findings) for name, specs in streams.items()},
+        channels=tuple(dict.fromkeys(channels)),
+        destinations={item.name: item.kind for item in connections if item.audiences},
+        connections={item.name: item.kind for item in connections},
+    )
+    return catalog, findings.sorted()
+
+
+def _check_names(kind: str, places: Mapping[str, Span], findings: Findings) -> None:
+    """Report names that cannot be written in rules, and names that differ only in letter case."""
+    folded: dict[str, str] = {}
+    for name, place in places.items():
+        if name in RESERVED or (kind == "trait" and name == CREATED_AT):
+            message = (
+                f"`{name}` is a keyword of the rule language and cannot name a{'n' if kind == 'event' else ''} {kind}"
+            )
+            findings.error("reserved-name", place, message, f"call it something else: `my_{name}: {{from: ...}}`")
+        elif not _NAME.fullmatch(name):
+            message = f"`{name}` cannot be written in a rule"
+            findings.error(
+                "reserved-name", place, message, "a name is letters, digits and `_`, not starting with a digit"
+            )
+        other = folded.setdefault(name.casefold(), name)
+        if other != name:
+            related = ((places[other], f"`{other}`"),)
+            message = f"the {kind}s `{other}` and `{name}` differ only in letter case"
+            findings.error("name-case", place, message, "use one spelling in all connections", related)
+
+
+# ---- traits --------------------------------------------------------------------------------------------------------
+
+
+def _trait(name: str, specs: Mapped, order: Sequence[str], findings: Findings) -> CatalogTrait:
+    first_connection, first = specs[0]
+    for connection, spec in specs[1:]:
+        if spec.type != first.type:
+            related = ((first.place, f"{first.type} in {first_connection}"),)
+            message = f"the trait `{name}` is {spec.type} in {connection}"
+            findings.error("type-conflict", spec.place, message, "declare the same type in both", related)
+    sources = [connection for connection, _ in specs]
+    if len(specs) > 1 and not set(sources) <= set(order):
+        place = specs[1][1].place
+        related = ((first.place, f"mapped by {first_connection} too"),)
+        missing = [source for source in sources if source not in order]
+        message = f"the trait `{name}` comes from {', '.join(sources)}, and no order says which value wins"
+        hint = f"add {', '.join(missing)} to `sources` in segserver.yml, the most trusted first"
+        findings.error("no-source-order", place, message, hint, related)
+    ranked = sorted(sources, key=lambda source: order.index(source) if source in order else len(order))
+    return CatalogTrait(name, first.type, all(spec.history for _, spec in specs), tuple(ranked))
+
+
+# ---- events --------------------------------------------------------------------------------------------------------
+
+
+def _event(name: str, specs: list[tuple[str, EventSpec]], findings: Findings) -> Event:
+    properties: dict[str, Type] = {}
+    places: dict[str, tuple[str, Span]] = {}
+    for connection, spec in specs:
+        for prop in spec.properties:
+            kind = properties.setdefault(prop.name, prop.type)
+            other, place = places.setdefault(prop.name, (connection, prop.place))
+            if kind != prop.type:
+                related = ((place, f"{kind} in {other}"),)
+                message = f"the property `{prop.name}` of `{name}` is {prop.type} in {connection}"
+                findings.error("type-conflict", prop.place, message, "declare the same type in both", related)
+    _check_names("property", {prop: place for prop, (_, place) in places.items()}, findings)
+    sources = tuple(connection for connection, _ in specs)
+    if len(specs) > 1:
+        related = ((specs[0][1].place, f"read from {sources[0]} too"),)
+        message = f"the event `{name}` is read from {', '.join(sources)}: one thing reported by both counts twice"
+        findings.warning(
+            "double-counting", specs[1][1].place, message, "give them two names unless they differ", related
+        )
+    return Event(name, properties, sources, _counts_as(name, [spec for _, spec in specs], findings))
+
+
+def _counts_as(name: str, specs: Iterable[EventSpec], findings: Findings) -> str | None:
+    """The channel that the event counts as, if any connection says so."""
+    saying = [spec for spec in specs if spec.counts_as is not None]
+    for spec in saying[1:]:
+        if spec.counts_as != saying[0].counts_as:
+            related = ((saying[0].place, f"`{saying[0].counts_as}` here"),)
+            message = f"the event `{name}` counts as `{spec.counts_as}`"
+            findings.error("type-conflict", spec.place, message, "say the same channel in both", related)
+    return saying[0].counts_as if saying else None

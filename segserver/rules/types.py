@@ -1,0 +1,138 @@
+"""The type rules: which values may meet, and what comes of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from segserver.errors import Span
+from segserver.rules.findings import Findings
+from segserver.rules.program import Arithmetic, Literal, Value
+from segserver.specs import DURATION, NUMBER, Kind, Type
+
+INSTANTS = frozenset({Kind.INSTANT, Kind.DATE})
+ORDERED = frozenset({Kind.NUMBER, Kind.DURATION}) | INSTANTS
+
+
+def agree(left: Value, right: Value, place: Span, findings: Findings, *, verb: str) -> tuple[Value, Value] | None:
+    """Two values that are compared or added, the bare number of the two with the other's unit.
+
+    Args:
+        left: one.
+        right: the other.
+        place: where the finding goes.
+        findings: takes the finding if they cannot meet.
+        verb: what is done, for the message: "compared with".
+
+    Returns:
+        The two, or None if they cannot meet.
+    """
+    kinds = (left.type.kind, right.type.kind)
+    if kinds[0] != kinds[1] and not INSTANTS.issuperset(kinds):
+        _mismatch(left, right, place, findings, verb)
+        return None
+    if kinds != (Kind.NUMBER, Kind.NUMBER) or left.type.unit == right.type.unit:
+        return left, right
+    if left.type.unit is None and is_constant(left):
+        return adopt(left, right.type), right
+    if right.type.unit is None and is_constant(right):
+        return left, adopt(right, left.type)
+    message = f"{_unit(left.type)} cannot be {verb} {_unit(right.type)}"
+    findings.error("unit-mismatch", place, message, "both sides need the same unit")
+    return None
+
+
+def _unit(kind: Type) -> str:
+    return kind.unit or "a number without unit"
+
+
+def _mismatch(left: Value, right: Value, place: Span, findings: Findings, verb: str) -> None:
+    for duration, other in ((left, right), (right, left)):
+        if duration.type.kind is Kind.DURATION and other.type == NUMBER and isinstance(other, Literal):
+            hint = f"write `{other.value:f} days`"
+            findings.error("duration-needs-unit", other.span, "a length of time needs its unit", hint)
+            return
+    message = f"{left.type} cannot be {verb} {right.type}"
+    findings.error("type-mismatch", place, message, _cure(left.type.kind, right.type.kind))
+
+
+def _cure(left: Kind, right: Kind) -> str | None:
+    if left is Kind.TEXTS and right is Kind.TEXT:
+        return "for a list write `contains` or `contains any of (...)`"
+    if left is Kind.TEXT and right in (Kind.NUMBER, Kind.BOOLEAN):
+        return 'text stands in quotes: "5"'
+    if left in INSTANTS and right is Kind.TEXT:
+        return "dates stand without quotes: 2026-03-01"
+    if left in INSTANTS and right is Kind.DURATION:
+        return "write `before 30 days ago` or `after 30 days ago`"
+    if left is Kind.NUMBER and right is Kind.TEXT:
+        return "numbers stand without quotes: 5"
+    if left is Kind.BOOLEAN:
+        return "write `is true` or `is false`"
+    return f"its type is {left}; a connection can declare another (`type:`)"
+
+
+def is_constant(value: Value) -> bool:
+    """Whether a value is written out, without any name in it."""
+    if isinstance(value, Arithmetic):
+        return is_constant(value.left) and is_constant(value.right)
+    return isinstance(value, Literal)
+
+
+def adopt(value: Value, kind: Type) -> Value:
+    """A constant with another unit."""
+    if isinstance(value, Arithmetic):
+        return replace(value, left=adopt(value.left, kind), right=adopt(value.right, kind), type=kind)
+    return replace(value, type=kind) if isinstance(value, Literal) else value
+
+
+def arithmetic(op: str, left: Value, right: Value, place: Span, findings: Findings) -> Value | None:
+    """`left op right`; None, with a finding, if it means nothing.
+
+    Numbers keep their unit through `+`, `-` and through `*`, `/` with a number without one; the same unit above and
+    below a `/` cancels. Lengths of time are added to each other, multiplied and divided by numbers.
+    """
+    if op in "+-":
+        return _sum(op, left, right, place, findings)
+    kinds = (left.type.kind, right.type.kind)
+    if kinds == (Kind.NUMBER, Kind.NUMBER):
+        return _product(op, left, right, place, findings)
+    plain = [side for side in (left, right) if side.type == NUMBER]
+    result: Type | None = None
+    if Kind.DURATION in kinds and plain and (op == "*" or plain[0] is right):
+        result = DURATION
+    elif kinds == (Kind.DURATION, Kind.DURATION) and op == "/":
+        result = NUMBER
+    if result is None:
+        findings.error("type-mismatch", place, f"`{op}` means nothing between {left.type} and {right.type}")
+        return None
+    return Arithmetic(op, left, right, result, place)
+
+
+def _sum(op: str, left: Value, right: Value, place: Span, findings: Findings) -> Value | None:
+    verb = "added to" if op == "+" else "subtracted from"
+    sides = (left, right) if op == "+" else (right, left)
+    for side in sides:
+        if side.type.kind not in (Kind.NUMBER, Kind.DURATION):
+            cure = (
+                "compare instants with `before` and `after`, and `30 days ago`" if side.type.kind in INSTANTS else None
+            )
+            findings.error("type-mismatch", side.span, f"`{op}` means nothing with {side.type}", cure)
+            return None
+    both = agree(*sides, place, findings, verb=verb)
+    if both is None:
+        return None
+    first, second = both if op == "+" else reversed(both)
+    return Arithmetic(op, first, second, first.type, place)
+
+
+def _product(op: str, left: Value, right: Value, place: Span, findings: Findings) -> Value | None:
+    above, below = left.type.unit, right.type.unit
+    if op == "/" and above == below:
+        unit = None
+    elif below is None or (op == "*" and above is None):
+        unit = above or below
+    else:
+        message = f"`{op}` between {_unit(left.type)} and {_unit(right.type)} has no unit"
+        findings.error("unit-mismatch", place, message, "only one side may have a unit")
+        return None
+    return Arithmetic(op, left, right, Type(Kind.NUMBER, unit), place)

@@ -1,0 +1,174 @@
+"""A stand-in of the Measurement Protocol: it always answers 204, and keeps only what GA4 would keep."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from segserver.sandbox.faults import ENVIRON_KEY, Fault
+from segserver.sandbox.routing import Route, json_response, made_up, mount
+
+EVENTS, PARAMS, PROPERTIES = 25, 25, 25
+NAME, PROPERTY_NAME, PROPERTY_VALUE, PARAM_VALUE = 40, 24, 36, 100
+BODY_LIMIT = 130_000
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_RESERVED_PREFIXES = ("_", "firebase_", "ga_", "google_", "gtag.")
+_RESERVED_PROPERTIES = {
+    "first_open_time",
+    "first_visit_time",
+    "last_deep_link_referrer",
+    "user_id",
+    "first_open_after_install",
+}
+_RESERVED_EVENTS = {
+    "ad_activeview",
+    "ad_click",
+    "ad_exposure",
+    "ad_query",
+    "ad_reward",
+    "adunit_exposure",
+    "app_background",
+    "app_clear_data",
+    "app_exception",
+    "app_install",
+    "app_remove",
+    "app_store_refund",
+    "app_update",
+    "app_upgrade",
+    "error",
+    "firebase_campaign",
+    "first_open",
+    "first_visit",
+    "notification_dismiss",
+    "notification_foreground",
+    "notification_open",
+    "notification_receive",
+    "notification_send",
+    "os_update",
+    "session_start",
+    "session_start_with_rollout",
+    "user_engagement",
+}
+_STATUS = {Fault.SERVER_ERROR: 500, Fault.BAD_GATEWAY: 502, Fault.UNAVAILABLE: 503}
+Finding = dict[str, str]
+
+
+class Ga4Property:
+    """The state behind the Measurement Protocol.
+
+    Attributes:
+        measurement_id: of the web stream, and `api_secret` its key.
+        user_properties: client id to property name to value.
+        events: events kept, each with its client id, in order of arrival.
+        ignored: how many requests were answered 204 and thrown away, as GA4 does.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.measurement_id = "G-SANDBOX01"
+        self.api_secret = made_up("ga4 api secret", seed, 22)
+        self.user_properties: dict[str, dict[str, object]] = defaultdict(dict)
+        self.events: list[dict[str, object]] = []
+        self.ignored = 0
+
+
+def blueprint(prop: Ga4Property) -> Blueprint:
+    """The Measurement Protocol over one property."""
+    made = Blueprint("ga4", __name__, url_prefix="/ga4")
+    mount(made, prop, (Route("POST", "/mp/collect", _collect), Route("POST", "/debug/mp/collect", _debug)))
+
+    @made.before_request
+    def fail_on_demand() -> Response | None:
+        status = _STATUS.get(request.environ.get(ENVIRON_KEY, Fault.PARTIAL))
+        return None if status is None else Response(status=status)
+
+    return made
+
+
+def _collect(prop: Ga4Property) -> Response:
+    body = _body()
+    keys = (request.args.get("measurement_id"), request.args.get("api_secret"))
+    if body is None or keys != (prop.measurement_id, prop.api_secret) or findings(body):
+        prop.ignored += 1
+        return Response(status=204)
+    client = str(body["client_id"])
+    for name, given in body.get("user_properties", {}).items():
+        prop.user_properties[client][name] = given["value"]
+    prop.events += [{"client_id": client, **event} for event in body["events"]]
+    return Response(status=204)
+
+
+def _debug(prop: Ga4Property) -> Response:  # noqa: ARG001 - every handler gets the account
+    body = _body()
+    found = [_finding("", "VALUE_INVALID", "The body is not a JSON object")] if body is None else findings(body)
+    return json_response({"validationMessages": found})
+
+
+def _body() -> dict[str, Any] | None:
+    raw = request.get_data()
+    if len(raw) > BODY_LIMIT:
+        return None
+    try:
+        body = json.loads(raw)
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def findings(body: Mapping[str, Any]) -> list[Finding]:
+    """What the validation server says about a body; empty means good."""
+    found: list[Finding] = []
+    if not body.get("client_id"):
+        found.append(_finding("client_id", "VALUE_REQUIRED", "Measurement requires a client_id"))
+    events = body.get("events")
+    if not isinstance(events, list) or not events:
+        found.append(_finding("events", "VALUE_REQUIRED", "Measurement requires at least one event"))
+        events = []
+    if len(events) > EVENTS:
+        found.append(_finding("events", "EXCEEDED_MAX_ENTITIES", f"Events are limited to {EVENTS}"))
+    for number, event in enumerate(events):
+        found += _event_findings(f"events[{number}]", event)
+    return found + _property_findings(body.get("user_properties") or {})
+
+
+def _event_findings(path: str, event: Mapping[str, Any]) -> list[Finding]:
+    found, name = [], str(event.get("name", ""))
+    if not _NAME.fullmatch(name) or len(name) > NAME:
+        found.append(_finding(f"{path}.name", "NAME_INVALID", f"Event name [{name}] is not valid"))
+    if name in _RESERVED_EVENTS or name.startswith(_RESERVED_PREFIXES):
+        found.append(_finding(f"{path}.name", "NAME_RESERVED", f"Event name [{name}] is reserved"))
+    params = event.get("params") or {}
+    if len(params) > PARAMS:
+        found.append(_finding(f"{path}.params", "EXCEEDED_MAX_ENTITIES", f"Params are limited to {PARAMS}"))
+    for key, value in params.items():
+        if not _NAME.fullmatch(key) or len(key) > NAME:
+            found.append(_finding(f"{path}.params", "NAME_INVALID", f"Param name [{key}] is not valid"))
+        if len(str(value)) > PARAM_VALUE:
+            found.append(_finding(f"{path}.params", "VALUE_OUT_OF_BOUNDS", f"Param [{key}] is too long"))
+    return found
+
+
+def _property_findings(properties: Mapping[str, Any]) -> list[Finding]:
+    found = []
+    path = "user_properties"
+    if len(properties) > PROPERTIES:
+        found.append(_finding(path, "EXCEEDED_MAX_ENTITIES", f"User properties are limited to {PROPERTIES}"))
+    for name, given in properties.items():
+        if not _NAME.fullmatch(name) or len(name) > PROPERTY_NAME:
+            found.append(_finding(path, "NAME_INVALID", f"User property name [{name}] is not valid"))
+        if name in _RESERVED_PROPERTIES or name.startswith(_RESERVED_PREFIXES):
+            found.append(_finding(path, "NAME_RESERVED", f"User property name [{name}] is reserved"))
+        if not isinstance(given, dict) or "value" not in given:
+            found.append(_finding(path, "VALUE_REQUIRED", f"User property [{name}] has no value"))
+        elif len(str(given["value"])) > PROPERTY_VALUE:
+            found.append(_finding(path, "VALUE_OUT_OF_BOUNDS", f"User property [{name}] is too long"))
+    return found
+
+
+def _finding(path: str, code: str, description: str) -> Finding:
+    return {"fieldPath": path, "description": description, "validationCode": code}

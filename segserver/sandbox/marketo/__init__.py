@@ -1,0 +1,1 @@
+"""A stand-in of Marketo's REST and bulk APIs."""

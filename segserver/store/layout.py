@@ -1,0 +1,114 @@
+"""Which tables the workspace's catalog asks for: names, columns and types, as a pure value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from segserver import relations
+from segserver.relations import Relation, consent_column, trait_column
+from segserver.specs import BOOLEAN, INSTANT, TEXT, Catalog, ConnectionSpec, Event, Trait
+
+
+def source_table(connection: str) -> str:
+    """Name of the table with a connection's records as they are at the source."""
+    return f"source_{connection}"
+
+
+def history_name(trait: str) -> str:
+    """Name of the table with a trait's intervals."""
+    return f"history_{trait}"
+
+
+def event_name(event: str) -> str:
+    """Name of the table with the occurrences of an event."""
+    return f"event_{event}"
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The declared part of the store.
+
+    Attributes:
+        catalog: what rules may name.
+        allowed: channel to whether it may be used for a contact no source speaks of: only where every consent line
+            reads "opted out".
+        readings: connection to what is read there, one line for each field; a new line asks for a new pull.
+    """
+
+    catalog: Catalog
+    allowed: Mapping[str, bool]
+    readings: Mapping[str, tuple[str, ...]]
+
+    def traits_of(self, connection: str) -> tuple[Trait, ...]:
+        """The traits that a connection maps."""
+        return tuple(trait for trait in self.catalog.traits.values() if connection in trait.sources)
+
+    def histories(self) -> tuple[Trait, ...]:
+        """The traits whose changes are kept."""
+        return tuple(trait for trait in self.catalog.traits.values() if trait.history)
+
+    def events(self) -> tuple[Event, ...]:
+        """All events."""
+        return tuple(self.catalog.events.values())
+
+    def source_relation(self, connection: str) -> Relation:
+        """A connection's records: whose, the source's clocks, consent where it speaks (null: it does not), traits."""
+        columns: dict[str, relations.ColumnType] = {
+            "source_id": TEXT,
+            "contact_id": TEXT,
+            "created_at": INSTANT,
+            "updated_at": INSTANT,
+            "deleted_at": INSTANT,
+            "suppressed": BOOLEAN,
+            "recorded_at": INSTANT,
+        }
+        columns |= {consent_column(channel): BOOLEAN for channel in self.catalog.channels}
+        columns |= {trait_column(trait.name): trait.type for trait in self.traits_of(connection)}
+        return Relation(source_table(connection), columns)
+
+    def history_relation(self, trait: Trait) -> Relation:
+        """A trait's intervals, with the source record they belong to."""
+        relation = relations.history_table(trait)
+        return Relation(relation.name, {**relation.columns, "source_id": TEXT})
+
+    def tables(self) -> tuple[Relation, ...]:
+        """Every declared table."""
+        return (
+            relations.contacts(self.catalog),
+            *(self.source_relation(connection) for connection in self.catalog.connections),
+            *(relations.event_table(event) for event in self.events()),
+            *(self.history_relation(trait) for trait in self.histories()),
+        )
+
+
+def layout(catalog: Catalog, connections: Iterable[ConnectionSpec] = ()) -> Layout:
+    """The layout of a catalog and of the connections it was joined from."""
+    specs = tuple(connections)
+    means: dict[str, set[str]] = {}
+    for spec in specs:
+        for line in spec.contacts.consent if spec.contacts else ():
+            means.setdefault(line.channel, set()).add(line.means)
+    return Layout(
+        catalog=catalog,
+        allowed={channel: means.get(channel) == {"opted out"} for channel in catalog.channels},
+        readings={spec.name: _readings(spec) for spec in specs},
+    )
+
+
+def _readings(spec: ConnectionSpec) -> tuple[str, ...]:
+    lines: list[str] = []
+    if spec.contacts:
+        contacts = spec.contacts
+        lines += [f"created {contacts.created}", *_pairs("identity", contacts.identities)]
+        lines += _pairs("contacts option", contacts.options)
+        lines += [f"trait {t.name} from {t.field}: {t.type.kind}, history {t.history}" for t in contacts.traits]
+        lines += [f"consent {c.channel} from {c.field} means {c.means}" for c in contacts.consent]
+    for event in spec.events:
+        lines += [f"event {event.name} at {event.at}", *_pairs(f"event {event.name} option", event.options)]
+        lines += [f"event {event.name} property {p.name} from {p.field}: {p.type.kind}" for p in event.properties]
+    return tuple(sorted(lines))
+
+
+def _pairs(label: str, values: Mapping[str, object]) -> Sequence[str]:
+    return [f"{label} {name} is {value!r}" for name, value in values.items()]

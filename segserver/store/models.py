@@ -1,0 +1,146 @@
+"""Versions of models as they were published, and the scores they gave.
+
+Every function that writes leaves the transaction to its caller.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from segserver.store.session import Session, Sql, compose
+
+
+@dataclass(frozen=True, slots=True)
+class StoredVersion:
+    """A version as it is kept; whether it is what was published, its manifest tells.
+
+    Attributes:
+        status: "candidate", "champion" or "retired"; a model has one champion at the most.
+        threshold: of `likely`; None for a model without one.
+        content: the portable model.
+        card: figures for people.
+        manifest: fingerprints, signed.
+        declaration: of the block it was trained from, hex.
+        fingerprint: of the training frame, hex.
+    """
+
+    model: str
+    version: int
+    created_at: datetime
+    status: str
+    threshold: float | None
+    content: Mapping[str, Any]
+    card: Mapping[str, Any]
+    manifest: Mapping[str, Any]
+    declaration: str
+    fingerprint: str
+
+
+def save_version(session: Session, version: StoredVersion) -> None:
+    """Keep a new version; its number is new for the model.
+
+    Raises:
+        ValueError: the model has that version already.
+    """
+    if any(known.version == version.version for known in versions(session, version.model)):
+        raise ValueError(f"model {version.model} has a version {version.version} already")
+    session.execute(
+        "INSERT INTO model_versions (model, version, created_at, status, threshold, content, card, manifest, "
+        "declaration, fingerprint) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            version.model,
+            version.version,
+            version.created_at,
+            version.status,
+            version.threshold,
+            json.dumps(dict(version.content)),
+            json.dumps(dict(version.card)),
+            json.dumps(dict(version.manifest)),
+            version.declaration,
+            version.fingerprint,
+        ],
+    )
+
+
+def promote(session: Session, model: str, version: int) -> None:
+    """Make a version the champion; the one before is retired. Safe to call again."""
+    session.execute(
+        "UPDATE model_versions SET status = CASE WHEN version = $version THEN 'champion' ELSE 'retired' END "
+        "WHERE model = $model AND (version = $version OR status = 'champion')",
+        {"model": model, "version": version},
+    )
+
+
+def versions(session: Session, model: str | None = None) -> list[StoredVersion]:
+    """Versions of one model, or of all, each model's newest first."""
+    return [
+        _version(row)
+        for row in session.rows(
+            "SELECT * FROM model_versions WHERE $model IS NULL OR model = $model ORDER BY model, version DESC",
+            {"model": model},
+        )
+    ]
+
+
+def champion(session: Session, model: str) -> StoredVersion | None:
+    """The version that serves; None if none does."""
+    return next((version for version in versions(session, model) if version.status == "champion"), None)
+
+
+def next_version(session: Session, model: str) -> int:
+    """The number the model's next version gets."""
+    return max((version.version for version in versions(session, model)), default=0) + 1
+
+
+def _version(row: Mapping[str, object]) -> StoredVersion:
+    return StoredVersion(
+        model=str(row["model"]),
+        version=cast("int", row["version"]),
+        created_at=cast("datetime", row["created_at"]),
+        status=str(row["status"]),
+        threshold=cast("float | None", row["threshold"]),
+        content=json.loads(str(row["content"])),
+        card=json.loads(str(row["card"])),
+        manifest=json.loads(str(row["manifest"])),
+        declaration=str(row["declaration"]),
+        fingerprint=str(row["fingerprint"]),
+    )
+
+
+def keep_scores(
+    session: Session, table: str, *, model: str, version: int, as_of: datetime, among: str | None = None
+) -> None:
+    """Replace a model's scores by those of a temporary table with `contact_id` and `score`.
+
+    Args:
+        session: the writer's, in a transaction.
+        table: who is missing there has no score any more.
+        model: what scored; in a full run the scores of its other versions are forgotten.
+        version: of the model.
+        as_of: the run's instant.
+        among: temporary table with the only `contact_id`s that were scored; None: all.
+    """
+    if among is None:
+        session.execute("DELETE FROM scores WHERE model = ?", [model])
+    else:
+        session.execute(
+            compose(
+                "DELETE FROM scores WHERE model = ? AND contact_id IN (SELECT contact_id FROM {among})", among=among
+            ),
+            [model],
+        )
+    session.execute(
+        compose(
+            "INSERT INTO scores (model, version, contact_id, score, as_of) "
+            "SELECT $model, $version, contact_id, score, $as_of FROM {table} WHERE score IS NOT NULL {restricted}",
+            table=table,
+            restricted=Sql("")
+            if among is None
+            else compose("AND contact_id IN (SELECT contact_id FROM {among})", among=among),
+        ),
+        {"model": model, "version": version, "as_of": as_of},
+    )

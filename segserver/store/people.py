@@ -1,0 +1,63 @@
+"""Contacts as people look at them: how to call one, and everything that is known of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pyarrow as pa
+
+from segserver.relations import CONTACTS, consent_column, trait_column
+from segserver.store.memberships import segments_of
+from segserver.store.session import Session, compose
+
+
+def labels(session: Session, contacts: Iterable[str]) -> dict[str, str]:
+    """What to call some contacts: the e-mail address, else another identity, else our id."""
+    session.load("asked_contacts", pa.table({"contact_id": pa.array(list(contacts), pa.string())}))
+    found = session.rows(
+        """SELECT contact_id, coalesce(arg_min(i.value, (i.kind <> 'email', i.kind, i.value)), contact_id) AS label
+        FROM asked_contacts LEFT JOIN identities i USING (contact_id) GROUP BY contact_id"""
+    )
+    session.drop_temp("asked_contacts")
+    return {str(row["contact_id"]): str(row["label"]) for row in found}
+
+
+def person(session: Session, contact_id: str) -> dict[str, object] | None:
+    """One contact as plain data; None if there is none of that id.
+
+    Returns:
+        `contact_id`, `created_at`, `deleted_at`, `suppressed`, `identities` (kind to values), `traits`, `consent`,
+        `segments` (each with the instant since when), `touches` (ours, latest first).
+    """
+    catalog = session.layout.catalog
+    found = session.rows(
+        compose("SELECT * FROM {contacts} WHERE contact_id = ?", contacts=CONTACTS),
+        [contact_id],
+    )
+    if not found:
+        return None
+    row = found[0]
+    return {
+        "contact_id": contact_id,
+        "created_at": row["created_at"],
+        "deleted_at": row["deleted_at"],
+        "suppressed": row["suppressed"],
+        "identities": _identities(session, contact_id),
+        "traits": {name: row[trait_column(name)] for name in catalog.traits},
+        "consent": {channel: row[consent_column(channel)] for channel in catalog.channels},
+        "segments": segments_of(session, contact_id),
+        "touches": session.rows(
+            "SELECT scenario, channel, step, campaign, status, intended_at FROM deliveries WHERE contact_id = ? "
+            "ORDER BY intended_at DESC, key",
+            [contact_id],
+        ),
+    }
+
+
+def _identities(session: Session, contact_id: str) -> dict[str, list[str]]:
+    kinds: dict[str, list[str]] = {}
+    for row in session.rows(
+        "SELECT DISTINCT kind, value FROM identities WHERE contact_id = ? ORDER BY kind, value", [contact_id]
+    ):
+        kinds.setdefault(str(row["kind"]), []).append(str(row["value"]))
+    return kinds

@@ -1,0 +1,52 @@
+"""Notifications from platforms: verify the raw bytes, keep durably, answer at once.
+
+Nothing is evaluated here; the writer is asked for an early run of the contacts concerned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from flask import Blueprint, Request, abort, jsonify, request
+from flask.typing import ResponseReturnValue
+
+from segserver.clock import Clock
+from segserver.connectors.base import WebhookEvent
+from segserver.connectors.signatures import BadPayload, BadSignature, hubspot_events, verify_hubspot
+from segserver.specs import ConnectionSpec
+from segserver.web.backend import Backend
+
+
+def blueprint(backend: Backend, clock: Clock) -> Blueprint:
+    """The route, bound to a running server."""
+    routes = Blueprint("hooks", __name__, url_prefix="/hooks")
+
+    @routes.post("/<name>")
+    def receive(name: str) -> ResponseReturnValue:
+        spec = backend.connection(name)
+        if spec is None or spec.kind != "hubspot":
+            abort(404, "no connection of that name receives webhooks")
+        try:
+            events = _hubspot(backend, spec, request, clock)
+        except BadSignature as error:
+            abort(401, error.reason)
+        except BadPayload as error:
+            abort(400, str(error))
+        return jsonify(received=len(events), new=backend.accept(name, events))
+
+    return routes
+
+
+def _hubspot(backend: Backend, spec: ConnectionSpec, request: Request, clock: Clock) -> Sequence[WebhookEvent]:
+    body = request.get_data()
+    secret = backend.secret(spec, "client_secret")
+    verify_hubspot(dict(request.headers), request.method, _public_url(backend, request), body, secret, clock.now())
+    return hubspot_events(body, spec)
+
+
+def _public_url(backend: Backend, request: Request) -> str:
+    """The URL the platform called, which behind a proxy is not the one that arrived here; its query as it was sent."""
+    base = (backend.public_url or request.host_url).rstrip("/")
+    query = request.query_string.decode("latin-1")
+    return base + quote(request.path) + (f"?{query}" if query else "")

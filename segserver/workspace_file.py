@@ -1,0 +1,76 @@
+"""`segserver.yml`: the workspace's own settings, read again whenever the file changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from zoneinfo import available_timezones
+
+from segserver.connectors import declarations
+from segserver.connectors.schema_base import Declared, Written, refuse
+from segserver.connectors.schema_fields import Length
+from segserver.connectors.suggestions import cure
+from segserver.errors import Diagnostic
+
+DEFAULT_EVERY = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceFile:
+    """What `segserver.yml` says.
+
+    Attributes:
+        zone: IANA name; "UTC" unless said otherwise.
+        sources: connections, the first known value of a trait winning.
+        run_every: time between two scheduled runs.
+    """
+
+    zone: str = "UTC"
+    sources: tuple[str, ...] = ()
+    run_every: timedelta = DEFAULT_EVERY
+
+
+class _Zone(Written):
+    """The IANA name of a time zone."""
+
+    expected = "a time zone such as Europe/Paris"
+
+    def _read(self, value: object) -> object:
+        name = self.text_of(value)
+        if name not in available_timezones():
+            raise refuse(
+                "unknown-zone", f"there is no time zone {name!r}", cure(name, sorted(available_timezones()), "zones")
+            )
+        return name
+
+
+class _Names(Written):
+    """A list of connections."""
+
+    expected = "a list of connections: [crm, shop]"
+
+    def _read(self, value: object) -> object:
+        if (
+            not isinstance(value, Sequence)
+            or isinstance(value, str)
+            or not all(isinstance(item, str) for item in value)
+        ):
+            raise refuse("wrong-type", f"{{key}} must be {self.expected}")
+        return tuple(value)
+
+
+class _File(Declared):
+    """The keys of `segserver.yml`."""
+
+    zone = _Zone(data_key="time zone", load_default="UTC")
+    sources = _Names(load_default=())
+    run_every = Length(zero=False, data_key="run every", load_default=DEFAULT_EVERY)
+
+
+def load_workspace_file(source: str | bytes, file: str) -> tuple[WorkspaceFile, tuple[Diagnostic, ...]]:
+    """Read the file; with findings, the defaults stand in for it so that everything else can still be checked."""
+    values, findings = declarations.validated(source, file, _File)
+    if values is None:
+        return WorkspaceFile(), findings
+    return WorkspaceFile(values["zone"], values["sources"], values["run_every"]), findings

@@ -1,0 +1,282 @@
+"""A small world in DuckDB, and programs over it built by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+import duckdb
+import pytest
+
+from segserver import relations
+from segserver.compiler.observations import compile_observations
+from segserver.compiler.plan import Materialise, ScoreModel, Step
+from segserver.compiler.segments import compile_segments
+from segserver.compiler.sql import to_sql
+from segserver.compiler.walk import Node
+from segserver.relations import Relation
+from segserver.rules.program import (
+    ALL_TIME,
+    Aggregate,
+    Condition,
+    Literal,
+    Measure,
+    ModelBlock,
+    Program,
+    SegmentBlock,
+    TraitBlock,
+    TraitValue,
+    Window,
+)
+from segserver.specs import (
+    BOOLEAN,
+    DATE,
+    DURATION,
+    INSTANT,
+    NUMBER,
+    TEXT,
+    TEXTS,
+    Catalog,
+    Event,
+    Trait,
+    Type,
+)
+
+AS_OF = datetime(2026, 3, 1, 8)
+"""09:00 on a Sunday in Paris."""
+
+ZONE = "Europe/Paris"
+
+CATALOG = Catalog(
+    traits={
+        "country": Trait("country", TEXT, False, ("crm",)),
+        "stage": Trait("stage", TEXT, True, ("crm", "shop")),
+        "mrr": Trait("mrr", NUMBER, False, ("crm",)),
+        "seats": Trait("seats", NUMBER, False, ("crm",)),
+        "subscribed": Trait("subscribed", BOOLEAN, False, ("crm",)),
+        "signup": Trait("signup", DATE, False, ("crm",)),
+        "renewal": Trait("renewal", INSTANT, False, ("crm",)),
+        "topics": Trait("topics", TEXTS, False, ("crm",)),
+    },
+    events={
+        "purchase": Event("purchase", {"amount": NUMBER, "sku": TEXT, "tags": TEXTS}, ("shop",)),
+        "visit": Event("visit", {"path": TEXT}, ("web",)),
+    },
+    channels=("email",),
+)
+
+
+def number(value: str | int) -> Literal:
+    return Literal(Decimal(value), NUMBER)
+
+
+def text(value: str) -> Literal:
+    return Literal(value, TEXT)
+
+
+def truth(value: bool) -> Literal:
+    return Literal(value, BOOLEAN)
+
+
+def day(value: str) -> Literal:
+    return Literal(date.fromisoformat(value), DATE)
+
+
+def lasting(**units: float) -> Literal:
+    return Literal(timedelta(**units), DURATION)
+
+
+def trait(name: str) -> TraitValue:
+    return TraitValue(name, CATALOG.traits[name].type)
+
+
+def aggregate(
+    measure: Measure,
+    event: str = "purchase",
+    prop: str | None = None,
+    where: Condition | None = None,
+    window: Window = ALL_TIME,
+    type: Type = NUMBER,
+) -> Aggregate:
+    return Aggregate(measure, event, prop, where, window, type)
+
+
+def count(event: str = "purchase", where: Condition | None = None, window: Window = ALL_TIME) -> Aggregate:
+    return aggregate(Measure.COUNT, event, None, where, window)
+
+
+def program(
+    segments: Mapping[str, Condition],
+    traits: Iterable[TraitBlock] = (),
+    models: Iterable[ModelBlock] = (),
+    zone: str = ZONE,
+    catalog: Catalog = CATALOG,
+) -> Program:
+    blocks = {name: SegmentBlock(name, None, where) for name, where in segments.items()}
+    return Program(
+        catalog, zone, {item.name: item for item in traits}, {item.name: item for item in models}, blocks, {}, None, ()
+    )
+
+
+class World:
+    """Tables in memory, filled by name; what is not given is unknown."""
+
+    def __init__(self, catalog: Catalog = CATALOG) -> None:
+        self.catalog = catalog
+        self.connection = duckdb.connect()
+        self._events = 0
+        for relation in (
+            relations.contacts(catalog),
+            relations.memberships(),
+            relations.scores(),
+            *(relations.event_table(event) for event in catalog.events.values()),
+            *(relations.history_table(item) for item in catalog.traits.values() if item.history),
+        ):
+            self._create(relation)
+
+    def _create(self, relation: Relation) -> None:
+        columns = ", ".join(f'"{name}" {relations.sql_kind(kind)}' for name, kind in relation.columns.items())
+        self.connection.execute(f'create table "{relation.name}" ({columns})')
+
+    def insert(self, table: str, **values: object) -> None:
+        names = ", ".join(f'"{name}"' for name in values)
+        marks = ", ".join("?" for _ in values)
+        self.connection.execute(f'insert into "{table}" ({names}) values ({marks})', list(values.values()))
+
+    def contact(
+        self,
+        contact_id: str,
+        *,
+        created_at: datetime | None = datetime(2020, 1, 1),
+        deleted_at: datetime | None = None,
+        email: bool = True,
+        **traits: object,
+    ) -> None:
+        columns = {relations.trait_column(name): value for name, value in traits.items()}
+        self.insert(
+            "contacts",
+            contact_id=contact_id,
+            created_at=created_at,
+            deleted_at=deleted_at,
+            suppressed=False,
+            **{relations.consent_column(channel): email for channel in self.catalog.channels},
+            **columns,
+        )
+
+    def event(
+        self,
+        contact_id: str,
+        event: str,
+        occurred_at: datetime,
+        *,
+        known_at: datetime | None = None,
+        key: str | None = None,
+        **properties: object,
+    ) -> None:
+        self._events += 1
+        columns = {relations.property_column(name): value for name, value in properties.items()}
+        self.insert(
+            f"event_{event}",
+            contact_id=contact_id,
+            connection="shop",
+            event_key=key or f"k{self._events:06}",
+            occurred_at=occurred_at,
+            known_at=known_at or occurred_at,
+            recorded_at=occurred_at,
+            **columns,
+        )
+
+    def run(self, steps: Sequence[Step], score: Mapping[str, Callable[..., float | None]] | None = None) -> None:
+        """Carry the steps out; `score` says how each model makes a score from its features."""
+        for step in steps:
+            match step:
+                case Materialise(name=name, query=query):
+                    self.connection.execute(f'create or replace temp table "{name}" as {to_sql(query)}')
+                case ScoreModel(model=model, inputs=inputs, output=output):
+                    self._score((score or {})[model], inputs, output)
+
+    def _score(self, score: Callable[..., float | None], inputs: str, output: str) -> None:
+        self.connection.execute(f'create or replace temp table "{output}" (contact_id varchar, score double)')
+        for row in self.rows(f'select * from "{inputs}"'):
+            contact = row.pop("contact_id")
+            self.connection.execute(f'insert into "{output}" values (?, ?)', [contact, score(**row)])
+
+    def rows(self, sql: str) -> list[dict[str, object]]:
+        cursor = self.connection.execute(sql)
+        names = [column[0] for column in cursor.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def members(
+        self,
+        rules: Program,
+        as_of: datetime = AS_OF,
+        *,
+        serving: Mapping[str, float] | None = None,
+        score: Mapping[str, Callable[..., float | None]] | None = None,
+        **options: object,
+    ) -> dict[str, set[str]]:
+        """Who is in each evaluated segment; checks that every row is there once and never unknown."""
+        evaluation = compile_segments(rules, as_of, serving=serving or {}, **options)  # type: ignore[arg-type]
+        self.run(evaluation.steps, score)
+        rows = self.rows(f'select * from "{evaluation.segments}"')
+        assert len({row["contact_id"] for row in rows}) == len(rows)
+        assert all(value is not None for row in rows for value in row.values())
+        return {
+            name: {str(row["contact_id"]) for row in rows if row[column]} for name, column in evaluation.columns.items()
+        }
+
+    def values(self, value: Node, as_of: datetime = AS_OF, rules: Program | None = None) -> dict[str, object]:
+        """What a value is for each contact."""
+        observed = compile_observations(rules or program({}), as_of, [value], serving={}, table="observed")
+        self.run(observed.steps)
+        return {str(row["contact_id"]): row[observed.columns[value]] for row in self.rows('select * from "observed"')}
+
+    def where(self, condition: Condition, as_of: datetime = AS_OF, zone: str = ZONE) -> str:
+        """The contacts that meet one condition, their ids joined in order: "a c"."""
+        return " ".join(sorted(self.members(program({"s": condition}, zone=zone), as_of)["s"]))
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def people(world: World) -> World:
+    """Four contacts: a knows everything, b differs, c is unknown everywhere, d has empty values."""
+    world.contact(
+        "a",
+        country="FR",
+        stage="lead",
+        mrr=Decimal("99.5"),
+        seats=Decimal(10),
+        subscribed=True,
+        signup=date(2026, 2, 1),
+        renewal=datetime(2026, 3, 29, 0, 30),
+        topics=["Coffee", "tea"],
+    )
+    world.contact(
+        "b",
+        country="be",
+        stage="customer",
+        mrr=Decimal("-0.000001"),
+        seats=Decimal(0),
+        subscribed=False,
+        signup=date(2025, 2, 28),
+        renewal=datetime(2026, 2, 28, 23),
+        topics=["coffee"],
+    )
+    world.contact("c", email=False)
+    world.contact(
+        "d",
+        country="",
+        stage="Head of 100% _x",
+        mrr=Decimal(0),
+        seats=Decimal(3),
+        subscribed=False,
+        signup=date(2026, 3, 1),
+        renewal=datetime(2026, 2, 28, 22, 59, 59, 999999),
+        topics=[],
+    )
+    return world

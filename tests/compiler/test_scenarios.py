@@ -1,0 +1,170 @@
+"""What scenarios ask about the contacts that entered them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from segserver.compiler.cadence import compile_scenarios
+from segserver.rules.program import (
+    Ago,
+    AnyOf,
+    Arithmetic,
+    Comparison,
+    ComputedTrait,
+    Did,
+    Feature,
+    InSegment,
+    Likely,
+    Measure,
+    Program,
+    ScenarioBlock,
+    Score,
+    TraitBlock,
+    Unit,
+    Window,
+)
+from segserver.specs import NUMBER, Step
+
+from .conftest import AS_OF, World, aggregate, count, number, program, text, trait
+from .test_segments import model, scenario
+
+TICK = timedelta(microseconds=1)
+ENTERED = AS_OF - timedelta(days=5)
+
+
+@pytest.fixture
+def entered(people: World) -> World:
+    """A and b entered `offer` five days ago, a entered `other` a day ago; d entered nothing."""
+    people.connection.execute("create table entries (scenario varchar, contact_id varchar, entered_at timestamp)")
+    for name, contact, instant in (
+        ("offer", "a", ENTERED),
+        ("offer", "b", ENTERED),
+        ("other", "a", AS_OF - timedelta(days=1)),
+        ("gone", "d", ENTERED),
+    ):
+        people.insert("entries", scenario=name, contact_id=contact, entered_at=instant)
+    return people
+
+
+def rules_of(*scenarios: ScenarioBlock, base: Program | None = None) -> Program:
+    return replace(base or program({}), scenarios={item.name: item for item in scenarios})
+
+
+def answers(
+    world: World,
+    rules: Program,
+    name: str = "offer",
+    *,
+    versions: dict[str, int] | None = None,
+    thresholds: dict[str, float] | None = None,
+    among: str | None = None,
+) -> dict[str, dict[str, object]]:
+    cadence = compile_scenarios(
+        rules, AS_OF, entries="entries", serving=thresholds or {}, versions=versions or {}, among=among
+    )
+    world.run(cadence.steps)
+    values = cadence.scenarios[name]
+    names = {column: trait for trait, column in values.placeholders.items()}
+    found = {}
+    for row in world.rows(f'select * from "{values.table}"'):
+        found[str(row.pop("contact_id"))] = {names.get(column, column): value for column, value in row.items()}
+    return found
+
+
+def test_a_plain_scenario_has_a_row_for_each_contact_that_entered(entered: World) -> None:
+    rules = rules_of(scenario("offer"), scenario("other"), scenario("empty"))
+    assert answers(entered, rules) == {name: {"value": None, "stop": False} for name in "ab"}
+    assert list(answers(entered, rules, "other")) == ["a"]
+    assert answers(entered, rules, "empty") == {}
+
+
+def test_deleted_contacts_have_no_row(entered: World) -> None:
+    entered.connection.execute("update contacts set deleted_at = timestamp '2026-02-28' where contact_id = 'b'")
+    assert list(answers(entered, rules_of(scenario("offer")))) == ["a"]
+
+
+def test_stop_without_a_window_looks_at_events_since_entry(entered: World) -> None:
+    entered.event("a", "purchase", ENTERED)
+    entered.event("b", "purchase", ENTERED - TICK)
+    bought = Did(count(), 1, None)
+    rules = rules_of(scenario("offer", stop=bought), scenario("other", stop=AnyOf((bought, Did(count("visit"), 1, 1)))))
+    assert {name: row["stop"] for name, row in answers(entered, rules).items()} == {"a": True, "b": False}
+    assert answers(entered, rules, "other")["a"]["stop"] is False
+    entered.event("a", "visit", AS_OF - timedelta(hours=1))
+    assert answers(entered, rules, "other")["a"]["stop"] is True
+
+
+def test_stop_with_a_window_and_traits_in_it_look_at_their_own_events(entered: World) -> None:
+    entered.event("b", "purchase", ENTERED - timedelta(days=2), amount=Decimal(9))
+    spend = TraitBlock("spend", aggregate(Measure.SUM, prop="amount"), NUMBER)
+    recent = Did(count(window=Window(Ago(30, Unit.DAYS))), 1, None)
+    spent = Comparison(">", ComputedTrait("spend", NUMBER), number(5))
+    base = program({}, traits=[spend])
+    for stop in (recent, spent):
+        found = answers(entered, rules_of(scenario("offer", stop=stop), base=base))
+        assert {name: row["stop"] for name, row in found.items()} == {"a": False, "b": True}
+
+
+def test_the_value_of_a_touch_reads_the_stored_score_of_the_serving_version(entered: World) -> None:
+    for version, score in ((1, 0.9), (2, 0.25)):
+        entered.insert("scores", model="buy", version=version, contact_id="a", score=score, as_of=AS_OF)
+    base = program({}, models=[model("buy", Feature("seats", trait("seats")))])
+    worth = scenario("offer", value=Arithmetic("*", Score("buy"), number(10), NUMBER), stop=Likely("buy"))
+    rules = rules_of(worth, base=base)
+    found = answers(entered, rules, versions={"buy": 2}, thresholds={"buy": 0.25})
+    assert found == {"a": {"value": 2.5, "stop": True}, "b": {"value": None, "stop": False}}
+    assert answers(entered, rules, versions={"buy": 1}, thresholds={"buy": 0.95})["a"] == {"value": 9.0, "stop": False}
+
+
+def test_without_a_serving_version_a_value_is_unknown(entered: World) -> None:
+    entered.insert("scores", model="buy", version=1, contact_id="a", score=0.9, as_of=AS_OF)
+    base = program({}, models=[model("buy", Feature("seats", trait("seats")))])
+    rules = rules_of(scenario("offer", value=Score("buy")), base=base)
+    assert answers(entered, rules)["a"]["value"] is None
+
+
+def test_segments_are_the_stored_memberships(entered: World) -> None:
+    base = program({"vip": Comparison("=", trait("country"), text("nowhere"))})
+    entered.insert("memberships", segment="vip", contact_id="a", entered_at=AS_OF)
+    entered.insert("memberships", segment="else", contact_id="b", entered_at=AS_OF)
+    found = answers(entered, rules_of(scenario("offer", stop=InSegment("vip")), base=base))
+    assert {name: row["stop"] for name, row in found.items()} == {"a": True, "b": False}
+
+
+def test_placeholders_are_text_and_unknown_stays_unknown(entered: World) -> None:
+    entered.event("a", "purchase", AS_OF - timedelta(days=9), amount=Decimal("12.50"))
+    spend = TraitBlock("spend", aggregate(Measure.SUM, prop="amount"), NUMBER)
+    templates = scenario(
+        "offer",
+        content="mail_{country}_{ seats }",
+        steps=(Step(timedelta(0), "x_{spend}"), Step(timedelta(4), "y_{country}"), Step(timedelta(9), None)),
+    )
+    entered.connection.execute("update contacts set t_country = null where contact_id = 'b'")
+    assert answers(entered, rules_of(templates, base=program({}, traits=[spend]))) == {
+        "a": {"value": None, "stop": False, "country": "FR", "seats": "10", "spend": "12.5"},
+        "b": {"value": None, "stop": False, "country": None, "seats": "0", "spend": "0"},
+    }
+
+
+def test_some_contacts_alone_have_the_same_answers(entered: World) -> None:
+    entered.event("b", "purchase", AS_OF - timedelta(days=1))
+    entered.connection.execute("create table chosen as select 'b' as contact_id")
+    rules = rules_of(scenario("offer", value=trait("seats"), stop=Did(count(), 1, None)))
+    assert answers(entered, rules, among="chosen") == {"b": answers(entered, rules)["b"]}
+
+
+def test_a_workspace_without_scenarios_asks_nothing(entered: World) -> None:
+    assert compile_scenarios(program({}), AS_OF, entries="entries", serving={}, versions={}).scenarios == {}
+
+
+def test_entry_is_an_instant_not_a_day(entered: World) -> None:
+    at = datetime(2026, 2, 27, 12)
+    entered.connection.execute("delete from entries")
+    entered.insert("entries", scenario="offer", contact_id="a", entered_at=at)
+    entered.event("a", "purchase", at - TICK)
+    rules = rules_of(scenario("offer", stop=Did(count(), 1, None)))
+    assert answers(entered, rules)["a"]["stop"] is False

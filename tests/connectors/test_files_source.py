@@ -1,0 +1,400 @@
+"""Files as a source: what changed is read, what vanished is told, and a pull that is cut off loses nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segserver.connectors import files_pull
+from segserver.connectors.declarations import load
+from segserver.connectors.files import FilesConnector
+from segserver.errors import RetryLater
+from segserver.records import ContactRecord, Cursor, Deletion, EventGone, EventRecord, Page, SourceItem
+
+UNTIL = datetime(2026, 3, 1)
+
+CONTACTS = """\
+kind: files
+contacts:
+  path: "customers*.csv"
+  identities: {email: email, phone: phone}
+  traits: {city: city, since: {type: date}, tags: {type: list of text}}
+  created: since
+  consent: {email: {from: opt, means: opted out}, sms: {from: sms, means: granted}}
+"""
+
+KEYED = """\
+kind: files
+events:
+  purchase:
+    path: "orders/*.csv"
+    key: id
+    contact: {email: email}
+    at: at
+    properties: {amount: {type: number}}
+"""
+
+KEYLESS = KEYED.replace("    key: id\n", "")
+
+HEADER = "id,email,at,amount\n"
+
+
+def _connector(workspace: Path, source: str) -> FilesConnector:
+    spec, findings = load("shop", source, "shop.yml")
+    assert spec is not None, findings
+    return FilesConnector(spec, workspace)
+
+
+def _pull(
+    connector: FilesConnector, stream: str, cursor: Cursor | None = None, until: datetime = UNTIL
+) -> tuple[list[SourceItem], Cursor]:
+    pages = list(connector.read(stream, cursor, until))
+    assert pages[-1].complete_through == until
+    assert pages[-1].total == sum(len(page.items) for page in pages)
+    # A cursor is stored as JSON.
+    return [item for page in pages for item in page.items], json.loads(json.dumps(pages[-1].cursor))
+
+
+def _orders(workspace: Path, name: str, *rows: str) -> Path:
+    path = workspace / "orders" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(HEADER + "".join(f"{row}\n" for row in rows))
+    return path
+
+
+def _keys(items: list[SourceItem]) -> list[str]:
+    return [item.key for item in items if isinstance(item, EventRecord)]
+
+
+def _gone(items: list[SourceItem]) -> list[str]:
+    return [item.key for item in items if isinstance(item, EventGone)]
+
+
+# ---- what rows become ----------------------------------------------------------------------------------------------
+
+
+def test_streams_are_contacts_and_then_each_event(tmp_path: Path) -> None:
+    assert list(_connector(tmp_path, CONTACTS + KEYED.removeprefix("kind: files\n")).streams()) == [
+        "contacts",
+        "purchase",
+    ]
+
+
+def test_a_contact_row_is_typed_and_named_by_its_first_identity(tmp_path: Path) -> None:
+    (tmp_path / "customers.csv").write_bytes(
+        b"\xef\xbb\xbfemail,phone,city,since,tags,opt,sms,unused\r\n"
+        b' ann@x ,+33 1,"Saint ""Denis""\n93",2025-01-03,A;B,yes,yes,?\r\n'
+        b"bob@x,,,,,,,\r\n"
+        b"\r\n"
+    )
+    items, _ = _pull(_connector(tmp_path, CONTACTS), "contacts")
+    assert items == [
+        ContactRecord(
+            "ann@x",
+            {"email": "ann@x", "phone": "+33 1"},
+            {"city": 'Saint "Denis"\n93', "since": date(2025, 1, 3), "tags": ("A", "B")},
+            {"email": False, "sms": True},
+            created_at=datetime(2025, 1, 3),
+        ),
+        ContactRecord(
+            "bob@x",
+            {"email": "bob@x"},
+            {"city": None, "since": None, "tags": None},
+            {"email": True, "sms": False},
+        ),
+    ]
+
+
+def test_a_key_column_names_the_contact_and_lets_identities_be_missing(tmp_path: Path) -> None:
+    (tmp_path / "customers.csv").write_text("no,email,phone\n7,,\n8,a@x,\n")
+    source = "kind: files\ncontacts: {path: customers.csv, key: no, identities: {email: email, phone: phone}}\n"
+    items, _ = _pull(_connector(tmp_path, source), "contacts")
+    assert items == [ContactRecord("7", {}, {}), ContactRecord("8", {"email": "a@x"}, {})]
+
+
+def test_an_event_row_names_its_contact_by_identity(tmp_path: Path) -> None:
+    _orders(tmp_path, "a.csv", "1,ann@x,2026-01-02T03:04:05+01:00,12.50")
+    items, _ = _pull(_connector(tmp_path, KEYED), "purchase")
+    at = datetime(2026, 1, 2, 2, 4, 5)
+    assert items == [EventRecord("purchase", "1", None, ("email", "ann@x"), at, None, {"amount": Decimal("12.5")})]
+
+
+def test_csv_json_lines_and_parquet_say_the_same(tmp_path: Path) -> None:
+    rows = [
+        {"id": "1", "email": "a@x", "at": "2026-01-02T00:00:00", "amount": "1.5"},
+        {"id": "2", "email": "b@x", "at": "2026-01-03T04:05:06", "amount": None},
+    ]
+    _orders(tmp_path, "a.csv", "1,a@x,2026-01-02T00:00:00,1.5", "2,b@x,2026-01-03T04:05:06,")
+    (tmp_path / "orders" / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    columns = {
+        "id": pa.array([1, 2]),
+        "email": pa.array(["a@x", "b@x"]).dictionary_encode(),
+        "at": pa.array([datetime(2026, 1, 2), datetime(2026, 1, 3, 4, 5, 6)], pa.timestamp("ns", "Europe/Paris")),
+        "amount": pa.array([Decimal("1.5"), None], pa.decimal128(9, 2)),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "orders" / "a.parquet")
+    read = [_pull(_connector(tmp_path, KEYED.replace("csv", ending)), "purchase")[0] for ending in ("csv", "jsonl")]
+    shutil.rmtree(tmp_path / ".segserver")
+    read.append(_pull(_connector(tmp_path, KEYED.replace("csv", "parquet")), "purchase")[0])
+    by_key = [{item.key: item for item in items if isinstance(item, EventRecord)} for items in read]
+    assert by_key[0] == by_key[1] == by_key[2]
+    assert len(by_key[0]) == 2
+
+
+def test_equal_rows_without_a_key_are_as_many_events_as_rows(tmp_path: Path) -> None:
+    _orders(tmp_path, "a.csv", "1,a@x,2026-01-02,5", "2,a@x,2026-01-02,5", "3,b@x,2026-01-02,5")
+    connector = _connector(tmp_path, KEYLESS)
+    items, cursor = _pull(connector, "purchase")
+    assert len(set(_keys(items))) == 3
+    _orders(tmp_path, "a.csv", "3,b@x,2026-01-02,5", "1,a@x,2026-01-02,5")
+    again, _ = _pull(connector, "purchase", cursor)
+    assert set(_keys(again)) < set(_keys(items))
+    assert _gone(again) == [key for key in _keys(items) if key not in _keys(again)]
+
+
+# ---- what changed --------------------------------------------------------------------------------------------------
+
+
+def test_an_unchanged_file_is_not_read_again(tmp_path: Path) -> None:
+    path = _orders(tmp_path, "a.csv", "1,a@x,2026-01-02,5")
+    connector = _connector(tmp_path, KEYED)
+    _, cursor = _pull(connector, "purchase")
+    stat = path.stat()
+    path.write_text("x" * stat.st_size)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert _pull(connector, "purchase", cursor) == ([], cursor)
+
+
+def test_a_touched_file_with_the_same_content_is_not_read_again(tmp_path: Path) -> None:
+    path = _orders(tmp_path, "a.csv", "1,a@x,2026-01-02,5")
+    connector = _connector(tmp_path, KEYED)
+    _, cursor = _pull(connector, "purchase")
+    os.utime(path, ns=(1, 1))
+    items, later = _pull(connector, "purchase", cursor)
+    assert items == []
+    assert later != cursor
+
+
+def test_a_changed_file_is_read_whole_and_its_vanished_rows_are_told(tmp_path: Path) -> None:
+    _orders(tmp_path, "a.csv", "1,a@x,2026-01-02,5", "2,a@x,2026-01-03,5")
+    _orders(tmp_path, "b.csv", "3,a@x,2026-01-02,5")
+    connector = _connector(tmp_path, KEYED)
+    _, cursor = _pull(connector, "purchase")
+    _orders(tmp_path, "a.csv", "2,a@x,2026-01-03,6", "4,a@x,2026-01-04,5")
+    items, cursor = _pull(connector, "purchase", cursor)
+    assert (_gone(items), _keys(items)) == (["1"], ["2", "4"])
+    assert _pull(connector, "purchase", cursor)[0] == []
+
+
+def test_a_row_that_moves_to_another_file_has_not_vanished(tmp_path: Path) -> None:
+    _orders(tmp_path, "a.csv", "1,a@x,2026-01-02,5", "2,a@x,2026-01-03,5")
+    connector = _connector(tmp_path, KEYED)
+    _, cursor = _pull(connector, "purchase")
+    _orders(tmp_path, "a.csv", "1,a@x,2026-01-02,5")
+    _orders(tmp_path, "b.csv", "2,a@x,2026-01-03,5")
+    assert _gone(_pull(connector, "purchase", cursor)[0]) == []
+
+
+def test_the_rows_of_a_removed_file_are_told_once(tmp_path: Path) -> None:
+    path = _orders(tmp_path, "a.csv", "1,a@x,2026-01-02,5")
+    _orders(tmp_path, "b.csv", "2,a@x,2026-01-02,5")
+    connector = _connector(tmp_path, KEYED)
+    _, cursor = _pull(connector, "purchase")
+    path.unlink()
+    items, cursor = _pull(connector, "purchase", cursor)
+    assert (_gone(items), _keys(items)) == (["1"], [])
+    assert _pull(connector, "purchase", cursor)[0] == []
+
+
+def test_a_contact_whose_row_vanished_is_deleted(tmp_path: Path) -> None:
+    source = "kind: files\ncontacts: {path: c.csv, identities: {email: email}}\n"
+    (tmp_path / "c.csv").write_text("email\na@x\nb@x\n")
+    connector = _connector(tmp_path, source)
+    _, cursor = _pull(connector, "contacts")
+    (tmp_path / "c.csv").write_text("email\nb@x\n")
+    items, _ = _pull(connector, "contacts", cursor)
+    assert items == [Deletion("a@x", UNTIL), ContactRecord("b@x", {"email": "b@x"}, {})]
+
+
+def test_another_declaration_makes_every_file_new(tmp_path: Path) -> None:
+    _orders(tmp_path, "a.csv", "1,a@x,2026-01-02,5")
+    _, cursor = _pull(_connector(tmp_path, KEYED), "purchase")
+    other = _connector(tmp_path, KEYED.replace("amount: {type", "id: {type"))
+    items, cursor = _pull(other, "purchase", cursor)
+    assert [item.properties for item in items if isinstance(item, EventRecord)] == [{"id": Decimal(1)}]
+    assert _pull(other, "purchase", cursor)[0] == []
+
+
+def test_moving_a_declaration_inside_its_file_reads_nothing_again(tmp_path: Path) -> None:
+    _orders(tmp_path, "a.csv", "1,a@x,2026-01-02,5")
+    _, cursor = _pull(_connector(tmp_path, KEYED), "purchase")
+    assert _pull(_connector(tmp_path, "# a comment\n" + KEYED), "purchase", cursor)[0] == []
+
+
+def test_with_what_is_remembered_lost_files_are_read_again(tmp_path: Path) -> None:
+    _orders(tmp_path, "a.csv", "1,a@x,2026-01-02,5")
+    connector = _connector(tmp_path, KEYED)
+    _, cursor = _pull(connector, "purchase")
+    shutil.rmtree(tmp_path / ".segserver")
+    assert _keys(_pull(connector, "purchase", cursor)[0]) == ["1"]
+
+
+def test_a_reset_cursor_still_tells_what_vanished(tmp_path: Path) -> None:
+    _orders(tmp_path, "a.csv", "1,a@x,2026-01-02,5")
+    connector = _connector(tmp_path, KEYED)
+    _pull(connector, "purchase")
+    _orders(tmp_path, "a.csv", "2,a@x,2026-01-02,5")
+    items, _ = _pull(connector, "purchase", None)
+    assert (_gone(items), _keys(items)) == (["1"], ["2"])
+
+
+def test_events_after_the_run_wait_for_a_later_one(tmp_path: Path) -> None:
+    _orders(tmp_path, "a.csv", "1,a@x,2026-02-28,5", "2,a@x,2026-03-05,5", "3,a@x,2026-03-09,5")
+    connector = _connector(tmp_path, KEYED)
+    items, cursor = _pull(connector, "purchase")
+    assert (_keys(items), _gone(items)) == (["1"], [])
+    assert _pull(connector, "purchase", cursor, datetime(2026, 3, 4))[0] == []
+    items, cursor = _pull(connector, "purchase", cursor, datetime(2026, 3, 5))
+    assert (_keys(items), _gone(items)) == (["1", "2"], [])
+    assert _keys(_pull(connector, "purchase", cursor, datetime(2026, 4, 1))[0]) == ["1", "2", "3"]
+
+
+def test_a_file_that_changes_between_check_and_reading_is_left_for_the_next_pull(tmp_path: Path) -> None:
+    first = _orders(tmp_path, "a.csv", "1,a@x,2026-01-02,5")
+    second = _orders(tmp_path, "b.csv", "2,a@x,2026-01-02,5")
+    connector = _connector(tmp_path, KEYED)
+    pages = connector.read("purchase", None, UNTIL)
+    assert _keys(list(next(pages).items)) == ["1"]
+    second.write_text(HEADER + "2,a@x,2026-01-02,broken\n")
+    with pytest.raises(RetryLater, match=r"orders/b\.csv changed"):
+        next(pages)
+    assert first.exists()
+
+
+def test_pages_hold_ten_thousand_rows_and_the_total(tmp_path: Path) -> None:
+    _orders(tmp_path, "a.csv", *(f"{number},a@x,2026-01-02,5" for number in range(20_001)))
+    pages = list(_connector(tmp_path, KEYED).read("purchase", None, UNTIL))
+    assert [len(page.items) for page in pages] == [10_000, 10_000, 1, 0]
+    assert {page.total for page in pages} == {20_001}
+
+
+def test_hidden_files_are_left_out(tmp_path: Path) -> None:
+    _orders(tmp_path, "a.csv", "1,a@x,2026-01-02,5")
+    _orders(tmp_path, ".b.csv", "2,a@x,2026-01-02,5")
+    assert _keys(_pull(_connector(tmp_path, KEYED), "purchase")[0]) == ["1"]
+
+
+def test_fresh_copies_come_in_the_order_asked_for(tmp_path: Path) -> None:
+    source = "kind: files\ncontacts: {path: c.csv, identities: {email: email}, traits: {city: city}}\n"
+    (tmp_path / "c.csv").write_text("email,city\na@x,Paris\nb@x,Lyon\n")
+    os.utime(tmp_path / "c.csv", (0, 0))
+    items = _connector(tmp_path, source).read_contacts(["b@x", "z@x", "a@x"])
+    assert items == [
+        ContactRecord("b@x", {"email": "b@x"}, {"city": "Lyon"}),
+        Deletion("z@x", datetime(1970, 1, 1)),
+        ContactRecord("a@x", {"email": "a@x"}, {"city": "Paris"}),
+    ]
+
+
+# ---- crashes -------------------------------------------------------------------------------------------------------
+
+Contents = dict[str, dict[str, int]]
+"""Amount by key, by file."""
+
+CONTENTS = st.dictionaries(
+    st.sampled_from("abc"), st.dictionaries(st.sampled_from("123456789"), st.integers(0, 3), max_size=6), min_size=1
+).map(lambda files: _disjoint(files))
+
+
+def _disjoint(files: Contents) -> Contents:
+    """The same without keys that another file has already."""
+    seen: set[str] = set()
+    kept: Contents = {}
+    for name in sorted(files):
+        kept[name] = {key: amount for key, amount in files[name].items() if key not in seen}
+        seen |= kept[name].keys()
+    return kept
+
+
+class _Store:
+    """What a caller keeps: events by key and the cursor, committed together."""
+
+    def __init__(self) -> None:
+        self.amounts: dict[str, Decimal] = {}
+        self.cursor: Cursor | None = None
+
+    def commit(self, page: Page) -> None:
+        for item in page.items:
+            if isinstance(item, EventGone):
+                self.amounts.pop(item.key, None)
+            elif isinstance(item, EventRecord):
+                amount = item.properties["amount"]
+                assert isinstance(amount, Decimal)
+                self.amounts[item.key] = amount
+        self.cursor = json.loads(json.dumps(page.cursor))
+
+
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(files_pull, "PAGE", 2)
+    return iter(())
+
+
+@pytest.mark.usefixtures("small_pages")
+@settings(max_examples=80, deadline=None)
+@given(history=st.lists(st.tuples(CONTENTS, st.integers(0, 8), st.booleans()), min_size=1, max_size=5), last=CONTENTS)
+def test_pulls_cut_off_anywhere_end_in_what_the_files_say(
+    history: list[tuple[Contents, int, bool]], last: Contents
+) -> None:
+    """Files change, a pull commits some of its pages and dies (or its page is lost), and so on; then one pull ends."""
+    with tempfile.TemporaryDirectory() as folder:
+        connector = _connector(Path(folder), KEYED)
+        store = _Store()
+        for contents, committed, forget in history:
+            _write(Path(folder), contents)
+            for _, page in zip(range(committed), connector.read("purchase", store.cursor, UNTIL), strict=False):
+                store.commit(page)
+            if forget:
+                store.cursor = None
+        _write(Path(folder), last)
+        for page in connector.read("purchase", store.cursor, UNTIL):
+            store.commit(page)
+        expected = {key: Decimal(amount) for rows in last.values() for key, amount in rows.items()}
+        assert store.amounts == expected
+        *_, end = connector.read("purchase", store.cursor, UNTIL)
+        assert not end.items
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_a_file_that_is_put_back_after_a_pull_was_cut_off_is_read_again(tmp_path: Path) -> None:
+    connector = _connector(tmp_path, KEYED)
+    store = _Store()
+    _write(tmp_path, {"a": {"1": 1, "2": 1, "3": 1}})
+    for page in connector.read("purchase", None, UNTIL):
+        store.commit(page)
+    _write(tmp_path, {"a": {"4": 1}})
+    store.commit(next(connector.read("purchase", store.cursor, UNTIL)))
+    assert store.amounts == {"3": 1}
+    _write(tmp_path, {"a": {"1": 1, "2": 1, "3": 1}})
+    for page in connector.read("purchase", store.cursor, UNTIL):
+        store.commit(page)
+    assert store.amounts == {"1": 1, "2": 1, "3": 1}
+
+
+def _write(workspace: Path, contents: Contents) -> None:
+    for path in (workspace / "orders").glob("*.csv"):
+        path.unlink()
+    for name, rows in contents.items():
+        _orders(workspace, f"{name}.csv", *(f"{key},a@x,2026-01-02,{amount}" for key, amount in rows.items()))
