@@ -16,8 +16,6 @@ import ibis.expr.types as ir
 ENTERED = "entered"
 EXITED = "exited"
 
-_SNAPSHOT = {"segment": dt.string, "contact_id": dt.string}
-
 
 def snapshot(segments: ir.Table, columns: Mapping[str, str]) -> ir.Table:
     """Memberships (`segment`, `contact_id`) of an evaluated table.
@@ -34,11 +32,6 @@ def snapshot(segments: ir.Table, columns: Mapping[str, str]) -> ir.Table:
         for segment, column in columns.items()
     ]
     return _union(parts)
-
-
-def memberships(name: str) -> ir.Table:
-    """A stored snapshot or `memberships` table by its name, without the instants."""
-    return ibis.table(_SNAPSHOT, name=name)
 
 
 def diff(previous: ir.Table, current: ir.Table) -> ir.Table:

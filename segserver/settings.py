@@ -47,13 +47,13 @@ class Settings:
 
     @property
     def state_directory(self) -> Path:
-        """Where this process keeps its own files."""
-        return self.workspace / ".segserver"
+        """Where this process keeps its own files: beside the database."""
+        return self.store_path.parent
 
     @property
     def store_path(self) -> Path:
         """The database file."""
-        return self.store or self.state_directory / "store.duckdb"
+        return self.store or self.workspace / ".segserver" / "store.duckdb"
 
     def clock(self) -> Clock:
         """The clock this process goes by."""

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
-from segserver.clock import FixedClock
+from segserver.clock import FixedClock, format_instant
 from segserver.errors import SettingsError
 from segserver.progress import Progress, silent
 from segserver.settings import Settings, read
@@ -92,7 +92,7 @@ class Invocation:
 
     def print_json(self, value: object) -> None:
         """Plain data for machines."""
-        self._print_plain(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+        self._print_plain(json.dumps(value, indent=2, ensure_ascii=False, default=_plain) + "\n")
 
     def complain(self, text: str) -> None:
         """An error, plainly."""
@@ -104,6 +104,10 @@ class Invocation:
 
     def _print_plain(self, text: str) -> None:
         self.console.print(text, markup=False, highlight=False, soft_wrap=True, end="")
+
+
+def _plain(value: object) -> str:
+    return format_instant(value) if isinstance(value, datetime) else str(value)
 
 
 def _shower(bars: Bars) -> Callable[[str, int, int | None], None]:

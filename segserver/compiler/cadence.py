@@ -60,6 +60,8 @@ def compile_scenarios(
         among: table with a `contact_id` column; only these contacts. None: all.
         prefix: begins the name of every table made.
     """
+    if not program.scenarios:
+        return Cadence((), {})
     asked = {
         name: _Asked(program, scenario, f"e{place}") for place, (name, scenario) in enumerate(program.scenarios.items())
     }

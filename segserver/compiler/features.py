@@ -113,7 +113,7 @@ class _TrainingRows:
         sources = [_source_at(place, table, absent, self._leaves.values()) for table, absent in gathered]
         program, moment = self._program, Moment(cutoff, self._program.zone)
         first = contact_frame(program.catalog, cutoff, self._leaves.values(), sources, unknown_exists=False)
-        prefix = f"{self._prefix}{place}_"
+        prefix = f"{self._prefix}cutoff{place}_"
         builder = FrameBuilder(program, self._needs, moment, {}, self._leaves, self._wanted, prefix)
         frame = builder.build(first)
         translator = builder.translator(frame)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +47,7 @@ def load(name: str, source: str | bytes, file: str) -> tuple[ConnectionSpec | No
     values, problems = _validate(document)
     findings += (_diagnostic(document, path, problem) for path, problem in problems)
     if findings or values is None:
-        return None, tuple(sorted(findings, key=lambda finding: (finding.span, finding.code)))
+        return None, _in_order(findings)
     return _Builder(document, name, values).connection(), ()
 
 
@@ -107,12 +107,10 @@ def validated(
     document = yaml_positions.read(source, file)
     findings = list(document.findings)
     values: dict[str, Any] | None = None
-    if not findings:
-        try:
-            values = schema().load(document.data if document.values else {})
-        except ValidationError as error:
-            findings += (_diagnostic(document, path, problem) for path, problem in _problems(error.messages, ()))
-    return values, tuple(sorted(findings, key=lambda finding: (finding.span, finding.code)))
+    if document.values:
+        values, problems = _values({} if document.data is None else document.data, schema)
+        findings += (_diagnostic(document, path, problem) for path, problem in problems)
+    return None if findings else values, _in_order(findings)
 
 
 def _validate(document: Document) -> tuple[dict[str, Any] | None, list[tuple[Path, Problem]]]:
@@ -127,10 +125,20 @@ def _validate(document: Document) -> tuple[dict[str, Any] | None, list[tuple[Pat
     if not isinstance(kind, str) or kind not in KINDS:
         hint = cure(str(kind), KINDS, "kinds")
         return None, [(("kind",), Problem("unknown-kind", f"there is no kind of connection {kind!r}", hint))]
+    return _values(data, KINDS[kind])
+
+
+def _values(data: object, schema: type[Declared]) -> tuple[dict[str, Any] | None, list[tuple[Path, Problem]]]:
+    if not isinstance(data, dict):
+        return None, [((), Problem("wrong-type", "the file must be a mapping of keys to values"))]
     try:
-        return KINDS[kind]().load(data), []
+        return schema().load(data), []
     except ValidationError as error:
         return None, list(_problems(error.messages, ()))
+
+
+def _in_order(findings: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    return tuple(sorted(findings, key=lambda finding: (finding.span, finding.code)))
 
 
 def _problems(messages: object, path: Path) -> Iterator[tuple[Path, Problem]]:
@@ -139,7 +147,8 @@ def _problems(messages: object, path: Path) -> Iterator[tuple[Path, Problem]]:
         for key, inner in messages.items():
             yield from _problems(inner, path if key == "_schema" else (*path, key))
     elif isinstance(messages, Sequence):
-        yield from ((path, problem) for problem in messages if isinstance(problem, Problem))
+        for found in messages:
+            yield path, found if isinstance(found, Problem) else Problem("wrong-type", str(found))
 
 
 def _diagnostic(document: Document, path: Path, problem: Problem) -> Diagnostic:

@@ -20,7 +20,7 @@ from segserver.connectors import files_audiences
 from segserver.connectors.base import Outcome, Status, Trigger, Write
 from segserver.connectors.files_audiences import ForeignFile, address
 from segserver.connectors.files_findings import Findings
-from segserver.connectors.files_pull import Pull, match
+from segserver.connectors.files_pull import Pull, match, readable
 from segserver.connectors.files_rows import ContactRows, EventRows, Rows
 from segserver.connectors.files_tables import open_table
 from segserver.errors import SettingsError
@@ -85,7 +85,7 @@ class FilesConnector:
         findings = Findings()
         newest = datetime(1970, 1, 1)
         for name in match(self._directory, rows.pattern, rows.declared):
-            with (self._directory / name).open("rb") as file:
+            with readable(name), (self._directory / name).open("rb") as file:
                 newest = max(newest, _modified(self._directory / name))
                 table = open_table(file, name, findings)
                 for read in rows.read(table, findings) if table is not None else ():

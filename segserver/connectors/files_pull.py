@@ -133,7 +133,7 @@ class Pull:
             return replace(file, mtime_ns=now.mtime_ns) if digest == file.sha256 else None
 
     def _stat(self, name: str) -> _File:
-        with _readable(name):
+        with readable(name):
             found = (self._directory / name).stat()
             return _File(found.st_size, found.st_mtime_ns)
 
@@ -146,7 +146,7 @@ class Pull:
         self._state.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=self._state) as copy:
             digest = hashlib.sha256()
-            with _readable(name), (self._directory / name).open("rb") as original:
+            with readable(name), (self._directory / name).open("rb") as original:
                 while chunk := original.read(_CHUNK):
                     digest.update(chunk)
                     copy.write(chunk)
@@ -267,7 +267,13 @@ def _later(read: Read, until: datetime) -> datetime | None:
 
 
 @contextmanager
-def _readable(name: str) -> Iterator[None]:
+def readable(name: str) -> Iterator[None]:
+    """Turns failures to open or read a data file into what the caller can act upon.
+
+    Raises:
+        RetryLater: it is gone.
+        SettingsError: it cannot be read.
+    """
     try:
         yield
     except FileNotFoundError:

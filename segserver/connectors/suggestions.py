@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+_SHOWN = 20
+
 
 def closest(word: str, valid: Iterable[str]) -> str | None:
     """The valid word that was probably meant, or None where none is near; case does not count."""
@@ -14,8 +16,9 @@ def closest(word: str, valid: Iterable[str]) -> str | None:
 
 
 def cure(word: str, valid: Iterable[str], what: str) -> str:
-    """A hint: "did you mean ...?" where something is near, and always the valid words."""
+    """A hint: "did you mean ...?" where something is near, and the valid words, the first few where there are many."""
     words = list(valid)
     near = closest(word, words)
-    listed = f"{what}: {', '.join(words)}" if words else f"there are no {what}"
+    more = f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else ""
+    listed = f"{what}: {', '.join(words[:_SHOWN])}{more}" if words else f"there are no {what}"
     return f"did you mean {near}? {listed}" if near else listed

@@ -160,6 +160,8 @@ def _explain(error: yaml.MarkedYAMLError) -> tuple[Mark | None, str, str | None]
     """Place, message and hint of a mistake in YAML, in words for people who do not know its grammar."""
     problem = error.problem or "the text cannot be read"
     if error.context_mark is not None and ("stream end" in problem or "end of stream" in problem):
+        if "flow node" in (error.context or ""):
+            return error.context_mark, "the file ends inside a list or mapping", "close the bracket"
         return error.context_mark, "what opens here is never closed", "close the bracket or the quotes"
     simple_key = "could not find expected ':'" in problem
     place = (error.context_mark if simple_key else None) or error.problem_mark

@@ -54,14 +54,14 @@ def run(
     except (OSError, SystemExit):
         raise SettingsError(f"port {port} is taken; choose another one with --port") from None
     with server:
-        say(describe(sandbox, population, server.url))
+        say(describe(sandbox, server.url))
         try:
             server.wait()
         except KeyboardInterrupt:
             say("sandbox stopped; what was pushed to it is gone")
 
 
-def describe(sandbox: Sandbox, population: Population, url: str) -> str:
+def describe(sandbox: Sandbox, url: str) -> str:
     """What a sandbox holds, and the variables that point connections at it."""
     contacts, purchases = len(sandbox.hubspot.contacts), len(sandbox.hubspot.deals)
     variables = sandbox.environ(url)
@@ -71,7 +71,7 @@ def describe(sandbox: Sandbox, population: Population, url: str) -> str:
     return (
         f"sandbox at {url}, its clock at {sandbox.clock.now():%Y-%m-%d %H:%M} UTC\n"
         f"  hubspot: {contacts:,} contacts, {purchases:,} deals\n"
-        f"  marketo: {len(sandbox.marketo.leads):,} leads, {len(population.activities):,} activities\n"
+        f"  marketo: {len(sandbox.marketo.leads):,} leads, {len(sandbox.marketo.log):,} activities\n"
         f"  ga4:     {sandbox.ga4.measurement_id}\n"
         f"{exports}\n"
         f"what was pushed: {url}/_sandbox/state"

@@ -69,9 +69,10 @@ def answers(
     world.run(cadence.steps)
     values = cadence.scenarios[name]
     names = {column: trait for trait, column in values.placeholders.items()}
-    found = {}
+    found: dict[str, dict[str, object]] = {}
     for row in world.rows(f'select * from "{values.table}"'):
-        found[str(row.pop("contact_id"))] = {names.get(column, column): value for column, value in row.items()}
+        contact = str(row.pop("contact_id"))
+        found[contact] = {names.get(column, column): value for column, value in row.items()}
     return found
 
 
@@ -158,7 +159,8 @@ def test_some_contacts_alone_have_the_same_answers(entered: World) -> None:
 
 
 def test_a_workspace_without_scenarios_asks_nothing(entered: World) -> None:
-    assert compile_scenarios(program({}), AS_OF, entries="entries", serving={}, versions={}).scenarios == {}
+    cadence = compile_scenarios(program({}), AS_OF, entries="entries", serving={}, versions={})
+    assert (cadence.steps, dict(cadence.scenarios)) == ((), {})
 
 
 def test_entry_is_an_instant_not_a_day(entered: World) -> None:

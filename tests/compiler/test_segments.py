@@ -169,7 +169,7 @@ def test_likely_holds_at_the_threshold_to_the_last_bit(people: World) -> None:
     threshold = 0.1 + 0.2
     scores = iter([threshold, 0.3, 0.0, 1.0])
     rules = program({"likely": Likely("buy")}, models=[model("buy", Feature("seats", trait("seats")))])
-    members = people.members(rules, serving={"buy": threshold}, score={"buy": lambda seats: next(scores)})
+    members = people.members(rules, serving={"buy": threshold}, score={"buy": lambda **_: next(scores)})
     assert len(members["likely"]) == 2
 
 

@@ -113,7 +113,7 @@ CONDITIONS = [
     ("did purchase where amount > 5 and items > 3", "where-needs-parentheses", 34, None),
     ("did purchase where amount > 5 in last 3 days or items > 3", "where-needs-parentheses", 48, None),
     ("count(purchase where amount > 5 and items > 3) > 2", "where-needs-parentheses", 32, None),
-    ("30 days < days since last purchase where amount > 5 and items > 3", "where-needs-parentheses", 55, None),
+    ("30 days < days since last purchase where amount > 5 and items > 3", "where-needs-parentheses", 56, None),
     # syntax
     ("country", "type-mismatch", 0, "compare it with something"),
     ("country is", "syntax-error", 10, None),

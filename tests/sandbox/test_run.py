@@ -40,9 +40,9 @@ def test_a_taken_port_is_a_settings_error(capsys):
             run.run(taken.getsockname()[1], clock_start=datetime(2026, 3, 1), say=lambda _: None)
 
 
-def test_the_description_tells_counts_and_variables(sandbox, population):
+def test_the_description_tells_counts_and_variables(sandbox):
     """Enough to point connections at it."""
-    text = run.describe(sandbox, population, "http://127.0.0.1:9")
+    text = run.describe(sandbox, "http://127.0.0.1:9")
     assert "4 contacts, 3 deals" in text
     assert "export HUBSPOT_ENDPOINT=http://127.0.0.1:9/hubspot" in text
     assert "export MARKETO_CLIENT_SECRET=" in text
@@ -51,7 +51,7 @@ def test_the_description_tells_counts_and_variables(sandbox, population):
 def test_an_engine_beside_a_shifted_sandbox_is_told_the_shift(population):
     """So that both live at the same time."""
     sandbox = Sandbox(ShiftedClock(datetime(2018, 1, 1), base=FixedClock(datetime(2018, 1, 2))), population)
-    assert "export SEGSERVER_CLOCK_SHIFT=-86400.0" in run.describe(sandbox, population, "http://127.0.0.1:9")
+    assert "export SEGSERVER_CLOCK_SHIFT=-86400.0" in run.describe(sandbox, "http://127.0.0.1:9")
 
 
 def test_platforms_number_people_in_the_order_in_which_they_came(clock, population):

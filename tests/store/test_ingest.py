@@ -527,9 +527,12 @@ def test_it_does_not_matter_how_items_are_cut_into_groups(
 @SLOW
 @given(items=ITEMS)
 def test_a_repeated_group_changes_nothing(bench: Any, catalog: Any, specs: Any, items: Sequence[SourceItem]) -> None:
+    """A source shows each record once in a page, and tells what became of records after them."""
+    once = {(type(item), getattr(item, "source_id", item)): item for item in items}
+    items = sorted(once.values(), key=lambda item: isinstance(item, Merge | Deletion))
     with another(bench, catalog, specs) as fresh:
         fresh.take("crm", *items)
-        kept = fresh.dump("recorded_at")
+        kept = fresh.dump()
         fresh.clock.advance(timedelta(hours=1))
         fresh.take("crm", *items)
-        assert fresh.dump("recorded_at") == kept
+        assert fresh.dump() == kept
