@@ -69,7 +69,7 @@ class Engine:
     @cached_property
     def key(self) -> bytes:
         """The secret that signs this server's models; made once, readable by this user only."""
-        return _read_or_make_key(self.settings.state_directory / "key") if self.store.path else secrets.token_bytes(32)
+        return _read_or_make_key(self.store.path.parent / "key") if self.store.path else secrets.token_bytes(32)
 
     def replace_workspace(self, workspace: Workspace) -> None:
         """Go by another version of the workspace from now on."""
@@ -221,7 +221,8 @@ def run(
         serving, report.absent = champions(session, engine.workspace, as_of, engine.key)
         report.evaluation = evaluate(session, engine.workspace, as_of, serving, run_id=report.run_id)
         state.mark_done(session, drained.notifications, report.run_id, engine.clock.now())
-        write_profile(session, engine.settings.state_directory, as_of)
+        if engine.store.path is not None:
+            write_profile(session, engine.store.path.parent, as_of)
         report.plan = make_plan(session, engine.workspace, as_of, serving, approved=approved)
         report.overtaken = _overtaken(approved, report.plan)
         _keep_blocked(session, report.plan, engine.clock.now())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import pyarrow as pa
@@ -17,11 +17,11 @@ from segserver.contact_state import as_entry, as_stored, policy_of, stage_addres
 from segserver.execution import Champion
 from segserver.plans import AudiencePlan, Plan, at_target
 from segserver.rules.program import SegmentBlock
-from segserver.scenarios.dispatch import decide
+from segserver.scenarios.dispatch import decide, soonest
 from segserver.scenarios.entries import advance
-from segserver.scenarios.types import Decision, Due, Entry
+from segserver.scenarios.types import Decision, Due, Entry, Held, Why
 from segserver.specs import Target
-from segserver.store import audiences, entries, memberships
+from segserver.store import audiences, entries, ledger, memberships
 from segserver.store.memberships import SegmentState
 from segserver.store.reach import contacts_in, members_of
 from segserver.store.session import Session
@@ -249,13 +249,24 @@ def _decide(
         before |= {(name, contact): entry for contact, entry in known.items()}
         after += advance(known, members, as_of, spec).values()
     policy = policy_of(session, workspace, as_of)
-    decisions = tuple(decide(states(session, workspace, as_of, serving, after), policy, as_of))
+    refused = ledger.refused_touches(session)
+    contacts = states(session, workspace, as_of, serving, after)
+    decisions = tuple(_unless_refused(one, refused) for one in decide(contacts, policy, as_of))
     final = {(entry.scenario, entry.contact_id): entry for entry in after}
     final |= {(one.scenario, one.contact_id): one.entry for one in decisions}
     changed = [as_stored(entry) for place, entry in final.items() if before.get(place) != entry]
     with session.transaction():
         entries.save_entries(session, changed)
     return tuple(one for one in decisions if one.entry.ended_at is None or one.due is not None)
+
+
+def _unless_refused(decision: Decision, refused: Mapping[str, str]) -> Decision:
+    """A touch that its platform refused is not offered again."""
+    due = decision.due
+    if due is None or due.key not in refused:
+        return decision
+    held = Held(Why.REFUSED, f"{due.sender.connection} refused it: {refused[due.key]}")
+    return replace(decision, due=None, held=held)
 
 
 def _plan_targets(workspace: Workspace) -> list[Target]:
@@ -275,13 +286,11 @@ def _places(target: Target) -> list[tuple[Target, str]]:
 def _informed(workspace: Workspace, decisions: Iterable[Decision]) -> dict[Target, dict[str, str]]:
     """Target to what each contact should have there: of several scenarios, the one with the earliest next touch."""
     values: dict[Target, dict[str, str]] = {}
-    ranked = [(one.next.at, place, one) for place, one in enumerate(decisions) if one.next is not None]
-    for _, _, decision in sorted(ranked, key=lambda item: item[:2], reverse=True):
-        for target in workspace.scenarios[decision.scenario].inform:
+    for target in {target for spec in workspace.scenarios.values() for target in spec.inform}:
+        telling = (one for one in decisions if target in workspace.scenarios[one.scenario].inform)
+        for contact, decision in soonest(telling).items():
             for place, name in _places(target):
                 text = decision.inform.get(name)
                 if text:
-                    values.setdefault(place, {})[decision.contact_id] = text
-                else:
-                    values.get(place, {}).pop(decision.contact_id, None)
+                    values.setdefault(place, {})[contact] = text
     return values

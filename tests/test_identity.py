@@ -14,7 +14,9 @@ DAY = datetime(2026, 3, 1)
 LATER = datetime(2026, 3, 2)
 
 
-def record(source_id: str, created: datetime | None = None, *, partial: bool = False, **identities: str) -> ContactRecord:
+def record(
+    source_id: str, created: datetime | None = None, *, partial: bool = False, **identities: str
+) -> ContactRecord:
     return ContactRecord(source_id, identities, {}, created_at=created, partial=partial)
 
 
@@ -65,7 +67,9 @@ def test_an_id_comes_from_the_address_and_is_the_same_everywhere() -> None:
 
 
 def test_the_address_gives_the_id_before_other_identities_and_the_source_id() -> None:
-    assert fresh(record("1", phone="0612345678", email="Ada@x.org")).records == {"1": contact_id(("email", "ada@x.org"))}
+    assert fresh(record("1", phone="0612345678", email="Ada@x.org")).records == {
+        "1": contact_id(("email", "ada@x.org"))
+    }
     assert fresh(record("1", user_id="u", phone="0612345678")).records == {"1": contact_id(("phone", "0612345678"))}
     assert fresh(record("1")).records == {"1": contact_id(("crm", "1"))}
 

@@ -17,6 +17,9 @@ from segserver.cli import running, starting, writing
 from segserver.cli.invocation import Invocation
 from segserver.errors import SegserverError, SettingsError
 
+PLAIN_WIDTH = 120
+"""Columns of tables that go into a file or a pipe."""
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--workspace", "-w", type=click.Path(file_okay=False), help="Directory of the workspace [default: .].")
@@ -36,7 +39,8 @@ def main() -> None:
     """The `segserver` program."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     arguments = sys.argv[1:]
-    sys.exit(execute(arguments, Invocation(os.environ, Console(highlight=False), arguments)))
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    sys.exit(execute(arguments, Invocation(os.environ, console, arguments)))
 
 
 def execute(arguments: Sequence[str], invocation: Invocation) -> int:

@@ -32,7 +32,7 @@ def forward(owner: Owner, arguments: Sequence[str], write: Callable[[str], objec
         StoreError: the owner does not answer, refuses, or ends before the command does.
     """
     body = {"arguments": list(arguments), "columns": shutil.get_terminal_size().columns}
-    request = Request(  # noqa: S310 - the scheme is written here
+    request = Request(
         f"http://{owner.address}/internal/command",
         data=json.dumps(body).encode(),
         headers={"Content-Type": "application/json", "Authorization": f"Bearer {owner.token}"},

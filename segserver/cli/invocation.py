@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 
 from segserver.clock import FixedClock, format_instant
@@ -110,8 +110,8 @@ def _plain(value: object) -> str:
     return format_instant(value) if isinstance(value, datetime) else str(value)
 
 
-def _shower(bars: Bars) -> Callable[[str, int, int | None], None]:
-    tasks = {}
+def _shower(bars: Bars) -> Progress:
+    tasks: dict[str, TaskID] = {}
 
     def show(task: str, done: int, total: int | None) -> None:
         if task not in tasks:

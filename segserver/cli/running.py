@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from segserver.pipeline import Engine, RunReport
 
 
-class _InstantType(click.ParamType):
+class InstantType(click.ParamType[datetime]):
     """An ISO 8601 date or date-time; without an offset it is UTC."""
 
     name = "instant"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        """The instant, naive UTC."""
         if isinstance(value, datetime):
             return value
         try:
@@ -32,7 +33,7 @@ class _InstantType(click.ParamType):
             self.fail(f"{value!r} is not a date or date-time such as 2026-03-01 or 2026-03-01T09:00Z", param, ctx)
 
 
-AS_OF = click.option("--as-of", type=_InstantType(), help="The run's instant, UTC [default: now].")
+AS_OF = click.option("--as-of", type=InstantType(), help="The run's instant, UTC [default: now].")
 
 
 @click.command()
@@ -71,11 +72,12 @@ def _show(invocation: Invocation, engine: Engine, report: RunReport, *, everythi
             data["plan"] = report.plan.to_dict(members=everything)
         invocation.print_json(data)
     else:
-        tables.show_run(invocation.console, report, _labels(engine), everything=everything)
+        tables.show_run(invocation.console, report, labels(engine), everything=everything)
     return 0 if report.status == "done" else 1
 
 
-def _labels(engine: Engine) -> tables.Labels:
+def labels(engine: Engine) -> tables.Labels:
+    """What to call the contacts of a store."""
     from segserver.store import people
 
     def named(contacts: Iterable[str]) -> Mapping[str, str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
 
 import click
 
 from segserver.cli.invocation import Invocation
-from segserver.cli.running import _InstantType
+from segserver.cli.running import InstantType
 from segserver.errors import SettingsError
 
 DATA = click.option(
@@ -37,7 +36,7 @@ def serve(invocation: Invocation, host: str | None, port: int | None) -> None:
 @click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True)
 @DATA
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the invented people.")
-@click.option("--clock-start", type=_InstantType(), help="Where the sandbox's clock begins.")
+@click.option("--clock-start", type=InstantType(), help="Where the sandbox's clock begins.")
 @click.option("--enforce-limits", is_flag=True, help="Keep the platforms' call limits.")
 @click.pass_obj
 def sandbox(
@@ -52,16 +51,15 @@ def sandbox(
 
 @click.command()
 @DATA
-@click.option(
-    "--directory", type=click.Path(file_okay=False), help="Workspace to show [default: a copy of the one here]."
-)
 @click.pass_obj
-def demo(invocation: Invocation, data: str, directory: str | None) -> None:
+def demo(invocation: Invocation, data: str) -> None:
     """Show the whole job on a sandbox: sync, train, plan, push, a second run, and a webhook."""
-    from segserver.demo import show
+    from segserver.cli import execute
+    from segserver.cli.demo import show
 
     _not_inside(invocation, "demo")
-    show(invocation.console, dict(os.environ), data=data, directory=directory)
+    with invocation.progress() as progress:
+        show(invocation.console, invocation.environ, invocation.settings.workspace, data, execute, progress)
 
 
 def _not_inside(invocation: Invocation, command: str) -> None:

@@ -9,11 +9,10 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from segserver.pipeline import RunReport
     from segserver.plans import AudiencePlan, Plan
     from segserver.scenarios.types import Decision
+    from segserver.specs import Target
     from segserver.sync import ConnectionReport
 
 SAMPLE = 5
@@ -56,8 +55,9 @@ def show_plan(console: Console, plan: Plan, labels: Labels, *, everything: bool 
     if segments:
         console.print()
         console.print(_audience_table(segments))
-        for audience in segments:
-            _show_members(console, plan, audience, labels, everything=everything)
+        for origin in dict.fromkeys(audience.origin for audience in segments):
+            targets = [audience.target for audience in segments if audience.origin == origin]
+            _show_members(console, plan, origin, targets, labels, everything=everything)
     _show_informed(console, informed)
     _show_touches(console, plan, labels, everything=everything)
     _show_stops(console, plan)
@@ -123,20 +123,19 @@ def _audience_table(audiences: Sequence[AudiencePlan]) -> Table:
     return table
 
 
-def _show_members(console: Console, plan: Plan, audience: AudiencePlan, labels: Labels, *, everything: bool) -> None:
-    rows = plan.of(audience.target)
+def _show_members(
+    console: Console, plan: Plan, origin: str, targets: Sequence[Target], labels: Labels, *, everything: bool
+) -> None:
+    """Who enters and leaves a segment's audiences, each named once."""
+    rows = [row for target in targets for row in plan.of(target).to_pylist()]
     for word, adds in (("enter", True), ("leave", False)):
-        contacts = [row["contact_id"] for row in _some(rows, adds=adds)]
+        contacts = sorted({row["contact_id"] for row in rows if (row["value"] is not None) == adds})
         shown = contacts if everything else contacts[:SAMPLE]
         if shown:
             names = labels(shown)
             text = ", ".join(sorted(names.get(contact, contact) for contact in shown))
             more = f" and {len(contacts) - len(shown):,} more" if len(contacts) > len(shown) else ""
-            console.print(f"  {audience.origin} {word}: {text}{more}", markup=False)
-
-
-def _some(rows: pa.Table, *, adds: bool) -> list[dict[str, str]]:
-    return [row for row in rows.to_pylist() if (row["value"] is not None) == adds]
+            console.print(f"  {origin} {word}: {text}{more}", markup=False)
 
 
 def _show_informed(console: Console, informed: Sequence[AudiencePlan]) -> None:

@@ -179,3 +179,8 @@ def _deciles(card: Json) -> list[str]:
         for row, group in zip(curves["lift"], predicted, strict=True)
     ]
     return ["Tenths of the forward test, best first", "  no. predicted  observed   lift    gain", *lines]
+
+
+def summary(card: Json) -> str:
+    """The head of a card: what it predicts and how good it is."""
+    return "\n".join([*_head(card), "", *_figure_lines(card)])

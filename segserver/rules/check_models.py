@@ -31,8 +31,8 @@ def model(node: nodes.BlockNode, scope: Scope) -> ModelBlock | None:
     clauses.require("predicts", "predicts did purchase in next 30 days")
     clauses.require("features", "features orders = count(purchase in last 90 days)")
     label = _label(clauses, scope)
-    population = clauses.content("for", nodes.Node)
-    checked = condition(population, scope) if population is not None else None  # type: ignore[arg-type]
+    population = clauses.condition("for")
+    checked = condition(population, scope) if population is not None else None
     features = _features(clauses, scope)
     every, cutoffs = _cutoffs(clauses, scope)
     lengths = {key: _length(clauses, key, scope, zero=key == "gap") for key in ("gap", "retrain", "expires")}
@@ -61,7 +61,7 @@ def model(node: nodes.BlockNode, scope: Scope) -> ModelBlock | None:
 
 
 def _label(clauses: Clauses, scope: Scope) -> tuple[Did, timedelta] | None:
-    node = clauses.content("predicts", nodes.Node)
+    node = clauses.condition("predicts")
     while isinstance(node, nodes.Group):
         node = node.item
     if node is None or isinstance(node, nodes.Broken):

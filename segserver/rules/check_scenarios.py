@@ -42,8 +42,8 @@ def scenario(node: nodes.BlockNode, scope: Scope, caps: Mapping[str, ChannelCaps
     senders = _senders(clauses, channels, scope)
     steps = _steps(clauses, scope)
     _check_caps(clauses, steps, channels, caps, scope)
-    stop = clauses.content("stop when", nodes.Node)
-    checked_stop = condition(stop, scope) if stop is not None else None  # type: ignore[arg-type]
+    stop = clauses.condition("stop when")
+    checked_stop = condition(stop, scope) if stop is not None else None
     priority = clauses.content("priority", nodes.Name)
     held = clauses.content("hold out", nodes.Quantity)
     content = clauses.content("content", nodes.Quoted)
@@ -223,8 +223,8 @@ def _steps_within(window: timedelta, last: Step, steps: tuple[Step, ...]) -> int
 
 
 def _value(clauses: Clauses, scope: Scope) -> Value | None:
-    node = clauses.content("value", nodes.Node)
-    checked = value(node, scope) if node is not None else None  # type: ignore[arg-type]
+    node = clauses.value("value")
+    checked = value(node, scope) if node is not None else None
     if checked is not None and checked.type.kind is not Kind.NUMBER:
         message = f"what a touch is worth is a number, and this is {checked.type}"
         scope.findings.error("type-mismatch", checked.span, message)

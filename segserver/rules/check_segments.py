@@ -35,8 +35,8 @@ def segment(node: nodes.BlockNode, scope: Scope) -> SegmentBlock | None:
     findings = scope.findings
     clauses = Clauses(node, findings, repeatable=frozenset({"push to", "alert when", "block push"}))
     clauses.require("where", "where did purchase in last 30 days")
-    where = clauses.content("where", nodes.Node)
-    checked = condition(where, scope) if where is not None else None  # type: ignore[arg-type]
+    where = clauses.condition("where")
+    checked = condition(where, scope) if where is not None else None
     size = clauses.content("minimum size", nodes.Quantity)
     owner = clauses.content("owner", nodes.Quoted)
     pushed = _targets(clauses, scope)

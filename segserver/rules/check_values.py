@@ -45,6 +45,9 @@ def value(node: nodes.Value, scope: Scope) -> Value | None:
             return None if size is None else Instant(Ago(*size), node.span)
         case nodes.Reference():
             return scope.reference(node)
+        case nodes.Dotted():
+            scope.refuse_dotted(node)
+            return None
         case nodes.Operation():
             return _operation(node, scope)
         case nodes.AggregateValue() | nodes.PointsValue() | nodes.ScoreValue() if scope.event is not None:

@@ -47,13 +47,25 @@ class Clauses:
         content = found[0].content if found else None
         return content if isinstance(content, kind) else None
 
+    def condition(self, key: str) -> nodes.Condition | None:
+        """The condition the clause holds; None if it is not written."""
+        found = self._by_key.get(key)
+        content = found[0].content if found else None
+        return content if isinstance(content, nodes.Condition) else None
+
+    def value(self, key: str) -> nodes.Value | None:
+        """The value the clause holds; None if it is not written."""
+        found = self._by_key.get(key)
+        content = found[0].content if found else None
+        return content if isinstance(content, nodes.Value) else None
+
     def all(self, key: str) -> list[nodes.Clause]:
         """Every clause with that keyword."""
         return self._by_key.get(key, [])
 
     def require(self, key: str, example: str) -> None:
-        """Report the clause as missing if it is."""
-        if not self.has(key):
+        """Report the clause as missing if it is, and if no unreadable text can have been meant for it."""
+        if not self.has(key) and not self._block.unread:
             name = self._block.name
             title = f"{self._block.keyword} `{name.text}`" if name.text != self._block.keyword else "this block"
             self._findings.error("missing-clause", name.span, f"{title} has no `{key}`", f"for example `{example}`")

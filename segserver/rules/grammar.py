@@ -194,7 +194,7 @@ def _values(where: pp.ParserElement) -> pp.ParserElement:
         | _score()
         | _aggregate(where)
         | _since(where)
-        | NAME.copy().add_parse_action(lambda found: nodes.Reference(found[0], span=found[0].span))
+        | _reference()
         | group
     ).set_name("a value")
     negative = (mark("-") + simple).set_parse_action(_negate)
@@ -202,6 +202,15 @@ def _values(where: pp.ParserElement) -> pp.ParserElement:
     product = _chain(unary, "*/")
     total <<= _chain(product, "+-")
     return total
+
+
+def _reference() -> pp.ParserElement:
+    def build(found: pp.ParseResults) -> nodes.Value:
+        if len(found) == 1:
+            return nodes.Reference(found[0], span=found[0].span)
+        return nodes.Dotted(found[0], found[1], span=join(found[0].span, found[1].span))
+
+    return (NAME + pp.Opt(sign(".") - NAME)).set_parse_action(build)
 
 
 def _chain(operand: pp.ParserElement, signs: str) -> pp.ParserElement:

@@ -86,6 +86,14 @@ class Reference(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Dotted(Node):
+    """`crm.lifecyclestage`: something of a connection or of an event."""
+
+    owner: Name
+    name: Name
+
+
+@dataclass(frozen=True, slots=True)
 class EventClause(Node):
     """Which events: the event, `where`, and the window."""
 
@@ -141,6 +149,7 @@ Value = (
     | Relative
     | AgoValue
     | Reference
+    | Dotted
     | AggregateValue
     | Operation
     | PointsValue
@@ -418,12 +427,14 @@ class BlockNode(Node):
     Attributes:
         keyword: which of them.
         name: for `caps` the keyword itself.
+        unread: whether something in it is no clause at all, so that none can be called missing.
     """
 
     keyword: str
     name: Name
     title: str | None
     clauses: tuple[Clause, ...]
+    unread: bool
 
 
 @dataclass(frozen=True, slots=True)

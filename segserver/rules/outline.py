@@ -63,7 +63,8 @@ def clauses(tokens: Sequence[Token], block: str, first: int, last: int, text: st
     while index < last:
         depth += {"(": 1, ")": -1}.get(tokens[index].text, 0)
         key = _clause_at(tokens, block, index, first, last)
-        if key is None or (key == "where" and found and (depth > 0 or _is_event_where(tokens, first, index, text))):
+        again = key == "where" and any(other == "where" for other, _, _ in found)
+        if key is None or (again and (depth > 0 or _is_event_where(tokens, first, index, text))):
             index += 1
             continue
         depth = 0

@@ -10,11 +10,13 @@ from segserver.errors import Span
 from segserver.rules import grammar_clauses, grammar_tests, nodes, outline, phrases, unsupported
 from segserver.rules.conditions import ConditionReader
 from segserver.rules.findings import Findings
-from segserver.rules.keywords import BLOCKS, CLAUSES
+from segserver.rules.keywords import BLOCKS, CLAUSES, RESERVED
 from segserver.rules.outline import Stretch
 from segserver.rules.source import Kind, Source
 from segserver.rules.suggest import did_you_mean
 from segserver.rules.terminals import NAME, TEXT
+
+_CLAUSE_HINTS = {"caps": "lines of caps are `email at most 3 per 7 days at risk 5%` and `count transactional false`"}
 
 
 def parse(file: str, text: str, findings: Findings) -> tuple[nodes.Block, ...]:
@@ -86,7 +88,7 @@ class _FileReader:
             return element.parse_string(piece, parse_all=True)[0]
         except pp.ParseBaseException:
             if token.kind is not Kind.STRAY:
-                hint = f"`{token.text}` is a keyword" if token.kind is Kind.WORD else None
+                hint = f"`{token.text}` is a keyword" if token.text in RESERVED else None
                 self._error(self._source.span_of(token), f"expected {what}, found `{token.text}`", hint)
             return None
 
@@ -112,7 +114,7 @@ class _FileReader:
 
     def _clauses(self, block: Stretch, name: nodes.Name, title: str | None, first: int) -> nodes.BlockNode:
         stretches = outline.clauses(self._tokens, block.key, first, block.last, self._source.text)
-        self._expect_clause(block.key, CLAUSES[block.key], first, stretches[0].first if stretches else block.last)
+        unread = self._unread(block.key, first, stretches[0].first if stretches else block.last)
         clauses = tuple(
             nodes.Clause(
                 stretch.key,
@@ -121,13 +123,21 @@ class _FileReader:
             )
             for stretch in stretches
         )
-        return nodes.BlockNode(block.key, name, title, clauses, span=self._span(block.first, min(first, block.last)))
+        span = self._span(block.first, min(first, block.last))
+        return nodes.BlockNode(block.key, name, title, clauses, unread, span=span)
 
-    def _expect_clause(self, block: str, known: tuple[str, ...], first: int, last: int) -> None:
-        if first < last and self._tokens[first].kind is not Kind.STRAY:
-            found = self._tokens[first]
-            hint = did_you_mean(found.text, known, otherwise=f"clauses are {', '.join(f'`{key}`' for key in known)}")
+    def _unread(self, block: str, first: int, last: int) -> bool:
+        """Report what stands before the first clause of a block, if anything does."""
+        if first >= last:
+            return False
+        found = self._tokens[first]
+        if found.kind is not Kind.STRAY:
+            known = [key for key in CLAUSES[block] if key not in unsupported.CLAUSES[block]]
+            hint = did_you_mean(
+                found.text, known, otherwise=_CLAUSE_HINTS.get(block, f"clauses are {', '.join(known)}")
+            )
             self._error(self._source.span_of(found), f"expected a clause of `{block}`, found `{found.text}`", hint)
+        return True
 
     def _clause(self, block: str, clause: Stretch) -> object:
         keyword = self._span(clause.first, max(clause.inside, clause.first + 1))
@@ -219,7 +229,7 @@ class _FileReader:
         if title is None:
             return None
         stretches = outline.clauses(self._tokens, "test", block.inside + 1, block.last, self._source.text)
-        self._expect_clause("test", CLAUSES["test"], block.inside + 1, stretches[0].first if stretches else block.last)
+        self._unread("test", block.inside + 1, stretches[0].first if stretches else block.last)
         at: list[nodes.Day | nodes.Broken] = []
         contacts: list[_Contact] = []
         for stretch in stretches:

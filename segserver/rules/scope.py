@@ -9,6 +9,7 @@ from segserver.rules import nodes
 from segserver.rules.findings import Findings
 from segserver.rules.program import ComputedTrait, Condition, CreatedAt, PropertyValue, TraitValue, Value
 from segserver.rules.suggest import did_you_mean, listed
+from segserver.rules.unsupported import refuse
 from segserver.specs import Catalog, Event, Type
 
 CREATED_AT = "created_at"
@@ -55,6 +56,19 @@ class Scope:
             return None if kind is None else ComputedTrait(name, kind, node.span)
         self.findings.error("unknown-name", node.span, f"there is no trait `{name}`", self._trait_hint(name))
         return None
+
+    def refuse_dotted(self, node: nodes.Dotted) -> None:
+        """Report `a.b`, which is no value by itself."""
+        owner, name = node.owner.text, node.name.text
+        if owner in self.catalog.connections or owner in self.catalog.connections.values():
+            refuse(self.findings, node.span, f"reading a source's own field (`{owner}.{name}`)")
+        elif owner in self.catalog.events:
+            hint = f"write `did {owner} where {name} ...`, or `last({owner}.{name})` for a value"
+            self.findings.error("type-mismatch", node.span, "an event's property alone is no value", hint)
+        else:
+            known = {*self.catalog.connections, *self.catalog.events}
+            hint_ = did_you_mean(owner, known)
+            self.findings.error("unknown-name", node.owner.span, f"there is no connection or event `{owner}`", hint_)
 
     def _trait_hint(self, name: str) -> str | None:
         if name in self.catalog.events:

@@ -143,7 +143,7 @@ def _report_stray(source: Source, match: re.Match[str], findings: Findings) -> N
     if match.lastgroup == "open":
         findings.error("syntax-error", place, "this text is never closed", 'put a `"` at its end, on the same line')
         return
-    shown = match.group()[0] if match.group().isprintable() else f"U+{ord(match.group()):04X}"
+    shown = match.group()[0] if match.group().isprintable() else f"U+{ord(match.group()[0]):04X}"
     findings.error("syntax-error", place, f"`{shown}` means nothing here", _STRAY_HINTS.get(match.group()[0]))
 
 

@@ -136,16 +136,16 @@ TRUTH = terminal(
 
 
 class _Balanced(pp.Token):
-    """A parenthesis with all it holds, as the offsets of its inside; not one that begins a larger value."""
+    """A parenthesis with all it holds, as the offsets of its inside; unless `always`, only around conditions.
+
+    A parenthesis that holds no comparison and is followed by an operator begins a larger value: `(a + b) * 2 > 5`.
+    """
 
     _part = re.compile(r'"(?:[^"\n]|"")*"|[()]')
-    _goes_on = re.compile(
-        r"""
-        \s*(?: [<>=+\-*/] | (?:is|not\s+in|after|on|contains|starts\s+with|ends\s+with|like|matches)(?!\w)
-              | in(?!\w|\s+(?:last|next)\b) | before(?!\w|\s+[0-9]{4}-)
-              | between(?!\w|\s+[0-9]{4}-|\s+[0-9]+\s+and\s+[0-9]+\s+times?\b) )""",
-        re.VERBOSE,
+    _compares = re.compile(
+        r'"|[<>=]|(?<!\w)(?:and|or|not|is|did|in|between|contains|like|matches|before|after|on)(?!\w)'
     )
+    _goes_on = re.compile(r"\s*(?:[<>=+\-*/]|(?:is|not|in|between|before|after|on)(?!\w))")
 
     def __init__(self, *, always: bool) -> None:
         super().__init__()
@@ -159,17 +159,25 @@ class _Balanced(pp.Token):
 
     def parseImpl(self, instring: str, loc: int, do_actions: bool = True) -> tuple[int, Any]:  # noqa: ARG002, N802 - the same
         """The end of the parenthesis that starts at `loc`, and where its inside lies."""
+        end = self._closing(instring, loc)
+        if end is None or not (self._always or self._holds_condition(instring, loc + 1, end)):
+            raise pp.ParseException(instring, loc, self.errmsg, self)
+        return end + 1, pp.ParseResults([(loc + 1, end)])
+
+    def _closing(self, text: str, loc: int) -> int | None:
+        if not text.startswith("(", loc):
+            return None
         depth = 0
-        if instring.startswith("(", loc):
-            for part in self._part.finditer(instring, loc):
-                depth += {"(": 1, ")": -1}.get(part[0], 0)
-                if depth == 0:
-                    if self._always or not self._goes_on.match(instring, part.end()):
-                        return part.end(), pp.ParseResults([(loc + 1, part.start())])
-                    break
-        raise pp.ParseException(instring, loc, self.errmsg, self)
+        for part in self._part.finditer(text, loc):
+            depth += {"(": 1, ")": -1}.get(part[0], 0)
+            if depth == 0:
+                return part.start()
+        return None
+
+    def _holds_condition(self, text: str, start: int, end: int) -> bool:
+        return self._compares.search(text, start, end) is not None or self._goes_on.match(text, end + 1) is None
 
 
 def balanced(*, always: bool = False) -> pp.ParserElement:
-    """A parenthesis as (start, end) of its inside; unless `always`, only if no value goes on behind it."""
+    """A parenthesis as (start, end) of its inside; unless `always`, only one that holds conditions."""
     return _Balanced(always=always)

@@ -42,7 +42,6 @@ _CONSTRUCTS: tuple[tuple[str, str], ...] = (
 _SEARCH = re.compile("|".join(rf"(?P<c{number}>{pattern})" for number, (_, pattern) in enumerate(_CONSTRUCTS)))
 _BEFORE = re.compile(r"(?<!\w)(?:" + _SEARCH.pattern + ")")
 _TEXT = re.compile(r'"(?:[^"\n]|"")*"')
-_FIELD = re.compile(rf"(?<![\w.(])({NAME_PATTERN})\s*\.\s*{NAME_PATTERN}")
 
 
 def refuse(findings: Findings, span: Span, construct: str) -> None:
@@ -60,13 +59,9 @@ def find(piece: Piece) -> tuple[str, int, int] | None:
     """The first construct of this version's gaps in a condition: its name, and its place in the piece."""
     text = _TEXT.sub(lambda match: " " * len(match[0]), piece)
     match = _BEFORE.search(text)
-    if match:
-        construct = _CONSTRUCTS[int((match.lastgroup or "c0")[1:])][0]
-        return construct, match.start(), match.end()
-    field = _FIELD.search(text)
-    if field:
-        return f"reading a source's own field (`{' '.join(field[0].split())}`)", field.start(), field.end()
-    return None
+    if match is None:
+        return None
+    return _CONSTRUCTS[int((match.lastgroup or "c0")[1:])][0], match.start(), match.end()
 
 
 BLOCKS: Mapping[str, str] = {"exclusive": "`exclusive`"}

@@ -118,6 +118,7 @@ class Why(StrEnum):
     PLACEHOLDER = "unknown placeholder"
     QUIET_HOURS = "quiet hours"
     CAPPED = "capped"
+    REFUSED = "refused by the sender"
 
 
 @dataclass(frozen=True, slots=True)

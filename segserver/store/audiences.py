@@ -120,9 +120,9 @@ def difference(session: Session, as_of: datetime, among: str | None = None) -> p
         among: temporary table of the only contacts concerned; None: all.
 
     Returns:
-        `connection`, `target_kind`, `target_name`, `contact_id`, `address`, `value` (null: clear), `origin`, `held` (it has
-        another value there now), `gone` (the contact is deleted or suppressed), `refused` (the destination refused
-        this value lately, with `reason`), ordered by target, contact and address.
+        `connection`, `target_kind`, `target_name`, `contact_id`, `address`, `value` (null: clear), `origin`, `held`
+        (it has another value there now), `gone` (the contact is deleted or suppressed), `refused` (the destination
+        refused this value lately, with `reason`), ordered by target, contact and address.
     """
     return session.arrow(
         compose(

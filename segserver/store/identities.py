@@ -104,7 +104,8 @@ def known_identities(session: Session, connection: str, claims: Claims) -> Known
     session.create_temp(
         "found_keys",
         """SELECT DISTINCT i.kind, i.value, i.contact_id FROM identities i SEMI JOIN asked_keys k USING (kind, value)
-        WHERE NOT (i.connection = $connection AND i.source_id IS NOT NULL AND i.source_id IN (SELECT source_id FROM asked_records)
+        WHERE NOT (i.connection = $connection AND i.source_id IS NOT NULL
+            AND i.source_id IN (SELECT source_id FROM asked_records)
             AND (i.source_id, i.kind, i.value) NOT IN (SELECT (source_id, kind, value) FROM asked_records))""",
         {"connection": connection},
     )
@@ -127,7 +128,10 @@ def known_identities(session: Session, connection: str, claims: Claims) -> Known
 def write_links(
     session: Session, connection: str, links: Iterable[Link], refreshed: Collection[str], now: datetime
 ) -> None:
-    """Keep what stands for whom; keys that a refreshed record no longer names do not stand for it any more."""
+    """Keep what stands for whom; keys that a refreshed record no longer names do not stand for it any more.
+
+    Contacts that did not exist before join the touched ones.
+    """
     held = list(links)
     if not held and not refreshed:
         return
@@ -151,6 +155,9 @@ def write_links(
         WHERE NOT EXISTS (SELECT 1 FROM identities i WHERE i.kind = t.kind AND i.value = t.value
             AND i.connection = $connection AND i.source_id IS NOT DISTINCT FROM t.source_id)""",
         {"connection": connection, "now": now},
+    )
+    session.execute(
+        "INSERT INTO touched_contacts SELECT contact_id FROM told_links ANTI JOIN contacts USING (contact_id)"
     )
     session.drop_temp("told_links", "refreshed_records")
 

@@ -201,6 +201,12 @@ def unresolved(session: Session, connection: str | None = None) -> list[Delivery
     )
 
 
+def refused_touches(session: Session) -> dict[str, str]:
+    """Touches that a platform refused for good: key to its reason."""
+    found = session.rows("SELECT key, reason FROM deliveries WHERE status = 'rejected'")
+    return {str(row["key"]): str(row["reason"] or "no reason given") for row in found}
+
+
 def deliveries(session: Session, since: datetime) -> list[Delivery]:
     """Our touches intended at or after an instant, oldest first."""
     return _deliveries(session, Sql("intended_at >= $connection"), since)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pyarrow as pa
 
 from segserver.relations import CONTACTS, consent_column, trait_column
+from segserver.store.layout import event_name
 from segserver.store.memberships import segments_of
 from segserver.store.session import Session, compose
 
@@ -20,6 +21,14 @@ def labels(session: Session, contacts: Iterable[str]) -> dict[str, str]:
     )
     session.drop_temp("asked_contacts")
     return {str(row["contact_id"]): str(row["label"]) for row in found}
+
+
+def counts(session: Session) -> dict[str, int]:
+    """How many contacts there are, and how many events of each kind."""
+    found = {"contact": session.count("SELECT count(*) FROM contacts WHERE deleted_at IS NULL")}
+    for event in session.layout.events():
+        found[event.name] = session.count(compose("SELECT count(*) FROM {table}", table=event_name(event.name)))
+    return found
 
 
 def person(session: Session, contact_id: str) -> dict[str, object] | None:

@@ -60,7 +60,9 @@ _FIRST = (
     "CREATE SEQUENCE ledger_ids",
     """CREATE TABLE intents (seq BIGINT NOT NULL DEFAULT nextval('ledger_ids'), key VARCHAR NOT NULL,
         connection VARCHAR NOT NULL, contact_id VARCHAR NOT NULL, address VARCHAR NOT NULL,
-        campaign VARCHAR NOT NULL, tokens VARCHAR NOT NULL, scenario VARCHAR NOT NULL, channel VARCHAR NOT NULL, step BIGINT, intended_at TIMESTAMP NOT NULL)""",
+        campaign VARCHAR NOT NULL,
+        tokens VARCHAR NOT NULL, scenario VARCHAR NOT NULL, channel VARCHAR NOT NULL, step BIGINT,
+        intended_at TIMESTAMP NOT NULL)""",
     """CREATE TABLE intent_outcomes (seq BIGINT NOT NULL DEFAULT nextval('ledger_ids'), key VARCHAR NOT NULL,
         status VARCHAR NOT NULL, reason VARCHAR, known_at TIMESTAMP NOT NULL)""",
     # Rows written before a merge keep the contact they were written for; who that is now is looked up on reading.

@@ -1,0 +1,1 @@
+"""The HTTP doors: the JSON API, webhooks of platforms, and commands of this machine; start with `app.create_app`."""

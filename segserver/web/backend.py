@@ -27,8 +27,13 @@ class Backend(Protocol):
         """How platforms reach this server."""
         ...
 
+    @property
+    def trusted_hosts(self) -> frozenset[str] | None:
+        """Names and addresses by which a request may call this server; None: any, because a token guards it."""
+        ...
+
     def health(self) -> Mapping[str, object]:
-        """Whether the server works, with the last runs and the workspace's findings."""
+        """Whether the server works (`status` is "ok"), with the last runs and the workspace's findings."""
         ...
 
     def segments(self) -> Sequence[Mapping[str, object]]:
@@ -43,8 +48,12 @@ class Backend(Protocol):
         """One contact, by its id or by any of its identities."""
         ...
 
-    def request_run(self) -> str:
-        """Ask for a full run as soon as the writer is free; says "queued"."""
+    def runs(self, limit: int) -> Sequence[Mapping[str, object]]:
+        """The latest runs, newest first."""
+        ...
+
+    def request_run(self) -> None:
+        """Ask for a full run as soon as the writer is free; one that waits already is enough."""
         ...
 
     def connection(self, name: str) -> ConnectionSpec | None:
@@ -55,7 +64,7 @@ class Backend(Protocol):
         """A secret of a connection.
 
         Raises:
-            MissingSecret: its variable is not set.
+            SettingsError: the connection does not name it, or its variable is not set.
         """
         ...
 
@@ -63,6 +72,12 @@ class Backend(Protocol):
         """Keep notifications durably, ask for a run of their contacts, and say how many were new."""
         ...
 
-    def command(self, arguments: Sequence[str], write: Callable[[str], object]) -> int:
-        """Run a command line in the process that owns the store; returns its exit code."""
+    def command(self, arguments: Sequence[str], write: Callable[[str], object], *, columns: int) -> int:
+        """Run a command line in the process that owns the store; returns its exit code.
+
+        Args:
+            arguments: without the program's name.
+            write: takes each piece of output.
+            columns: width of the terminal that shows it.
+        """
         ...

@@ -5,17 +5,21 @@ Nothing is evaluated here; the writer is asked for an early run of the contacts 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from flask import Blueprint, Request, abort, jsonify, request
+from flask import Blueprint, abort, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from segserver.clock import Clock
 from segserver.connectors.base import WebhookEvent
 from segserver.connectors.signatures import BadPayload, BadSignature, hubspot_events, verify_hubspot
+from segserver.errors import SettingsError
 from segserver.specs import ConnectionSpec
 from segserver.web.backend import Backend
+
+log = logging.getLogger(__name__)
 
 
 def blueprint(backend: Backend, clock: Clock) -> Blueprint:
@@ -28,24 +32,29 @@ def blueprint(backend: Backend, clock: Clock) -> Blueprint:
         if spec is None or spec.kind != "hubspot":
             abort(404, "no connection of that name receives webhooks")
         try:
-            events = _hubspot(backend, spec, request, clock)
+            events = _hubspot(backend, spec, clock)
         except BadSignature as error:
+            log.warning("a webhook for %s was refused: %s", name, error.reason)
             abort(401, error.reason)
         except BadPayload as error:
+            log.warning("a webhook for %s was refused: %s", name, error)
             abort(400, str(error))
+        except SettingsError as error:  # the sender tries again, and the cure is nobody else's business
+            log.error("a webhook for %s could not be checked: %s", name, error)
+            abort(503, "webhooks cannot be checked here yet; the server's log says what is missing")
         return jsonify(received=len(events), new=backend.accept(name, events))
 
     return routes
 
 
-def _hubspot(backend: Backend, spec: ConnectionSpec, request: Request, clock: Clock) -> Sequence[WebhookEvent]:
+def _hubspot(backend: Backend, spec: ConnectionSpec, clock: Clock) -> Sequence[WebhookEvent]:
     body = request.get_data()
     secret = backend.secret(spec, "client_secret")
-    verify_hubspot(dict(request.headers), request.method, _public_url(backend, request), body, secret, clock.now())
+    verify_hubspot(dict(request.headers), request.method, _public_url(backend), body, secret, clock.now())
     return hubspot_events(body, spec)
 
 
-def _public_url(backend: Backend, request: Request) -> str:
+def _public_url(backend: Backend) -> str:
     """The URL the platform called, which behind a proxy is not the one that arrived here; its query as it was sent."""
     base = (backend.public_url or request.host_url).rstrip("/")
     query = request.query_string.decode("latin-1")

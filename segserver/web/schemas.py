@@ -1,10 +1,11 @@
-"""What the JSON API takes, held at the edge by marshmallow."""
+"""What the JSON API takes, held at the edge by marshmallow; an unknown parameter is a mistake, not ignored."""
 
 from __future__ import annotations
 
 from marshmallow import Schema, fields, validate
 
 LARGEST_PAGE = 1000
+MOST_RUNS = 200
 
 
 class MembersQuery(Schema):
@@ -14,7 +15,14 @@ class MembersQuery(Schema):
     limit = fields.Integer(load_default=100, validate=validate.Range(1, LARGEST_PAGE))
 
 
+class RunsQuery(Schema):
+    """`GET /api/runs`: the latest runs."""
+
+    limit = fields.Integer(load_default=20, validate=validate.Range(1, MOST_RUNS))
+
+
 class CommandBody(Schema):
-    """`POST /internal/command`: a command line, without the program's name."""
+    """`POST /internal/command`: a command line, without the program's name, and the width of its terminal."""
 
     arguments = fields.List(fields.String(), required=True, validate=validate.Length(min=1, max=100))
+    columns = fields.Integer(load_default=80, validate=validate.Range(20, 1000))

@@ -44,13 +44,13 @@ def wide_catalog() -> Catalog:
     return Catalog(traits, base.events, base.channels, connections, connections)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def catalog() -> Catalog:
     """A catalog with a trait of every type."""
     return wide_catalog()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def workspace() -> Catalog:
     """The catalog of the repository's own workspace."""
     return workspace_catalog()

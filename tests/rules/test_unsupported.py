@@ -171,7 +171,10 @@ def test_an_exclusive_block_is_refused_by_name(catalog: Catalog) -> None:
 
 
 def test_earlier_membership_in_a_test_is_refused_by_name(catalog: Catalog) -> None:
-    text = 'segment s where country is known\ntest "t"\n  at 2026-03-01\n  given a contact\n    who was in s since 2 days\n  expect in s'
+    text = (
+        'segment s where country is known\ntest "t"\n  at 2026-03-01\n  given a contact\n'
+        "    who was in s since 2 days\n  expect in s"
+    )
     assert [found[:3] for found in places(text, catalog)] == [("not-supported-yet", 5, 9)]
 
 

@@ -140,10 +140,8 @@ class Bench:
         names = self.rows("SELECT table_name FROM duckdb_tables() WHERE NOT temporary ORDER BY table_name")
         return {
             str(row["table_name"]): sorted(
-                (
-                    repr(sorted((k, v) for k, v in found.items() if k not in leave_out))
-                    for found in self.rows(compose("SELECT * FROM {t}", t=str(row["table_name"])))
-                )
+                repr(sorted((k, v) for k, v in found.items() if k not in leave_out))
+                for found in self.rows(compose("SELECT * FROM {t}", t=str(row["table_name"])))
             )
             for row in names
         }

@@ -1,0 +1,149 @@
+"""Joining connections: unions, orders, and contradictions with both their places."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from segserver.errors import Severity, Span
+from segserver.rules.catalog import build
+from segserver.specs import (
+    NUMBER,
+    TEXT,
+    ConnectionSpec,
+    ConsentSpec,
+    ContactsSpec,
+    EventSpec,
+    Kind,
+    PropertySpec,
+    Trait,
+    TraitSpec,
+    Type,
+)
+
+USD = Type(Kind.NUMBER, "USD")
+
+
+class Lines:
+    """Hands out one place after another in a connection's file."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._line = 0
+
+    def next(self) -> Span:
+        self._line += 1
+        return Span(f"connectors/{self._name}.yml", self._line, 1, self._line, 9)
+
+
+def connection(
+    name: str,
+    kind: str = "hubspot",
+    *,
+    traits: dict[str, Type] | None = None,
+    history: bool = False,
+    events: dict[str, dict[str, Type]] | None = None,
+    counts_as: str | None = None,
+    channels: tuple[str, ...] = (),
+    audiences: bool = True,
+) -> ConnectionSpec:
+    """A connection that maps these."""
+    lines = Lines(name)
+    mapped = tuple(TraitSpec(trait, trait, type_, history, lines.next()) for trait, type_ in (traits or {}).items())
+    consent = tuple(ConsentSpec(channel, channel, "granted", lines.next()) for channel in channels)
+    streams = tuple(
+        EventSpec(
+            event,
+            None,
+            tuple(PropertySpec(prop, prop, type_, lines.next()) for prop, type_ in properties.items()),
+            counts_as,
+            {},
+            lines.next(),
+        )
+        for event, properties in (events or {}).items()
+    )
+    contacts = ContactsSpec({}, mapped, None, consent, {}, lines.next())
+    every = timedelta(minutes=15)
+    return ConnectionSpec(name, kind, contacts, streams, audiences, every, every, 0.5, {}, {}, lines.next())
+
+
+def codes(*connections: ConnectionSpec, order: tuple[str, ...] = ()) -> list[tuple[str, str, list[str]]]:
+    """Code, place and other places of every finding."""
+    found = build(connections, order)[1]
+    return [(item.code, str(item.span), [str(span) for span, _ in item.related]) for item in found]
+
+
+def test_traits_events_and_channels_are_united() -> None:
+    crm = connection("crm", traits={"country": TEXT}, events={"buy": {"amount": USD}}, channels=("email",))
+    web = connection("web", "ga4", events={"view": {"path": TEXT}}, channels=("sms", "email"), audiences=False)
+    catalog, found = build([crm, web], [])
+    assert not found
+    assert catalog.traits == {"country": Trait("country", TEXT, False, ("crm",))}
+    assert dict(catalog.events["view"].properties) == {"path": TEXT}
+    assert catalog.channels == ("email", "sms")
+    assert catalog.destinations == {"crm": "hubspot"}
+    assert catalog.connections == {"crm": "hubspot", "web": "ga4"}
+
+
+def test_a_shared_trait_takes_its_sources_in_the_order_given() -> None:
+    crm = connection("crm", traits={"country": TEXT}, history=True)
+    shop = connection("shop", "files", traits={"country": TEXT})
+    catalog, found = build([crm, shop], ["shop", "crm"])
+    assert not found
+    assert catalog.traits["country"] == Trait("country", TEXT, False, ("shop", "crm"))
+
+
+def test_a_shared_trait_without_an_order_that_names_all_is_a_finding() -> None:
+    crm, shop = connection("crm", traits={"country": TEXT}), connection("shop", traits={"country": TEXT})
+    expected = [("no-source-order", "connectors/shop.yml:1:1", ["connectors/crm.yml:1:1"])]
+    assert codes(crm, shop) == expected
+    assert codes(crm, shop, order=("crm",)) == expected
+    assert codes(crm, shop, order=("shop", "crm")) == []
+
+
+def test_two_types_of_one_trait_are_a_finding_with_both_places() -> None:
+    crm, shop = connection("crm", traits={"size": NUMBER}), connection("shop", traits={"size": TEXT})
+    assert codes(crm, shop, order=("crm", "shop")) == [
+        ("type-conflict", "connectors/shop.yml:1:1", ["connectors/crm.yml:1:1"])
+    ]
+
+
+def test_two_units_are_two_types() -> None:
+    crm, shop = connection("crm", traits={"mrr": USD}), connection("shop", traits={"mrr": NUMBER})
+    assert [code for code, *_ in codes(crm, shop, order=("crm", "shop"))] == ["type-conflict"]
+
+
+def test_two_types_of_one_property_are_a_finding() -> None:
+    crm = connection("crm", events={"buy": {"amount": USD}})
+    shop = connection("shop", events={"buy": {"amount": TEXT}})
+    assert [code for code, *_ in codes(crm, shop)] == ["type-conflict", "double-counting"]
+
+
+def test_the_same_event_from_two_connections_is_a_union_and_a_warning() -> None:
+    crm = connection("crm", events={"buy": {"amount": USD}}, counts_as="email")
+    shop = connection("shop", events={"buy": {"coupon": TEXT}})
+    catalog, found = build([crm, shop], [])
+    assert [(item.code, item.severity) for item in found] == [("double-counting", Severity.WARNING)]
+    assert dict(catalog.events["buy"].properties) == {"amount": USD, "coupon": TEXT}
+    assert catalog.events["buy"].sources == ("crm", "shop")
+    assert catalog.events["buy"].counts_as == "email"
+
+
+def test_an_event_that_counts_as_two_channels_is_a_finding() -> None:
+    crm = connection("crm", events={"sent": {}}, counts_as="email")
+    shop = connection("shop", events={"sent": {}}, counts_as="sms")
+    assert "type-conflict" in [code for code, *_ in codes(crm, shop)]
+
+
+def test_names_that_differ_only_in_case_are_a_finding() -> None:
+    assert codes(connection("crm", traits={"country": TEXT, "Country": TEXT})) == [
+        ("name-case", "connectors/crm.yml:2:1", ["connectors/crm.yml:1:1"])
+    ]
+
+
+def test_names_that_rules_cannot_write_are_a_finding() -> None:
+    crm = connection(
+        "crm",
+        traits={"segment": TEXT, "created_at": TEXT, "first name": TEXT, "limit": TEXT},
+        events={"did": {"if": TEXT}},
+    )
+    assert [code for code, *_ in codes(crm)] == ["reserved-name"] * 5

@@ -1,0 +1,96 @@
+"""Hostile and huge input: a clear finding, in bounded time, and never a crash."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from segserver.rules.check import check
+from segserver.rules.program import All
+from segserver.specs import Catalog
+
+KNOWN = "country is known"
+DEEP = [
+    "segment s where " + "(" * 5000 + KNOWN + ")" * 5000,
+    "segment s where " + "not " * 5000 + KNOWN,
+    "segment s where " + "any of (" * 5000 + KNOWN + ")" * 5000,
+    "trait t = " + "(" * 5000 + "1" + ")" * 5000,
+    "trait t = " + "+".join("1" * 5000),
+    "trait t = " + "points(1 if " * 30 + KNOWN + ") > 0" * 29 + ")",
+    "segment s where " + "did purchase where (" * 30 + "amount > 1" + ")" * 30,
+]
+
+
+@pytest.mark.parametrize("text", DEEP, ids=range(len(DEEP)))
+def test_depth_beyond_the_bound_is_a_finding(text: str, catalog: Catalog) -> None:
+    program, found = check({"x.seg": text}, catalog, zone="UTC")
+    assert program is None
+    assert "too-deep" in {item.code for item in found}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "segment s where " + "(" * 32 + KNOWN + ")" * 32,
+        "segment s where " + "not " * 32 + KNOWN,
+        "trait t = " + "(" * 32 + "1" + ")" * 32,
+        "trait t = " + "+".join("1" * 100),
+        "trait t = " + "points(1 if " * 6 + "(" * 26 + "1" + ")" * 26 + " > 0" + ") > 0" * 5 + ")",
+    ],
+    ids=range(5),
+)
+def test_depth_up_to_the_bound_is_fine(text: str, catalog: Catalog) -> None:
+    program, found = check({"x.seg": text}, catalog, zone="UTC")
+    assert program is not None, found
+
+
+def test_a_rule_of_two_thousand_conditions_is_read_without_recursion(catalog: Catalog) -> None:
+    rule = "segment s where " + "\n and ".join(f"household_size is not {number}" for number in range(2000))
+    program, found = check({"x.seg": rule}, catalog, zone="UTC")
+    assert program is not None, found
+    where = program.segments["s"].where
+    assert isinstance(where, All)
+    assert len(where.items) == 2000
+
+
+def test_a_thousand_traits_in_a_chain_are_ordered_without_recursion(catalog: Catalog) -> None:
+    chain = "\n".join(f"trait t{number} = t{number + 1} + 1" for number in range(1000))
+    program, found = check({"x.seg": f"{chain}\ntrait t1000 = 1"}, catalog, zone="UTC")
+    assert program is not None, found
+    assert next(iter(program.traits)) == "t1000"
+
+
+@pytest.mark.parametrize(
+    "text", ["(" * 20000, ")" * 20000, '"' * 20001, "segment " * 5000, "where " * 5000, "\x00" * 5000]
+)
+def test_a_heap_of_one_sign_ends_soon(text: str, catalog: Catalog) -> None:
+    assert check({"x.seg": text}, catalog, zone="UTC")[0] is None
+
+
+WORDS = [
+    *("segment", "trait", "model", "scenario", "caps", "test", "where", "and", "or", "not", "is", "in", "did"),
+    *("purchase", "country", "household_size", "created_at", "(", ")", ",", "=", ">", "-", "+", "/", ".", '"x"', '"'),
+    *("5", "3 days", "2026-02-30", "2026-03-01 09:00", "%", "between", "contains any of", "at least", "times"),
+    *("in last", "points(", "30 if", "count(", "sum(", "score(", "push to", "hubspot list", "features", "predicts"),
+    *("in next", "email at most", "per day", "at risk", "for", "channels email", "send email by", "steps day 0"),
+    *("given a contact", "with", "who did", "before", "expect in", "at", "then", "known", "{", "é", "\n", "#", "\t"),
+]
+
+
+@settings(max_examples=400, deadline=None)
+@given(text=st.lists(st.sampled_from(WORDS), max_size=40).map(" ".join))
+def test_any_row_of_words_gives_findings_or_a_program(text: str, catalog: Catalog) -> None:
+    program, found = check({"x.seg": text}, catalog, zone="Europe/Paris")
+    assert (program is None) == bool(found)
+    lines = text.split("\n")
+    for item in found:
+        assert 1 <= item.span.line <= len(lines)
+        assert 1 <= item.span.column <= len(lines[item.span.line - 1]) + 1
+
+
+@settings(max_examples=200, deadline=None)
+@given(text=st.one_of(st.text(max_size=200), st.binary(max_size=200)))
+def test_any_text_and_any_bytes_give_findings_or_a_program(text: str | bytes, catalog: Catalog) -> None:
+    program, found = check({"x.seg": text}, catalog, zone="Europe/Paris")
+    assert (program is None) == bool(found)
