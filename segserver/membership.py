@@ -21,17 +21,19 @@ def snapshot(segments: ir.Table, columns: Mapping[str, str]) -> ir.Table:
     """Memberships (`segment`, `contact_id`) of an evaluated table.
 
     Args:
-        segments: `contact_id`, unique, and one boolean column per segment.
+        segments: a table by its name: `contact_id`, unique, and one boolean column per segment.
         columns: segment to its column; without any there are no memberships.
     """
     if not columns:
         nobody = segments.filter(ibis.literal(False))
         return nobody.select(segment=ibis.null(dt.string), contact_id=nobody.contact_id)
-    parts = [
-        segments.filter(segments[column]).select(segment=ibis.literal(segment), contact_id=segments.contact_id)
-        for segment, column in columns.items()
-    ]
-    return _union(parts)
+    return _union([_members(segments.get_name(), segment, column) for segment, column in columns.items()])
+
+
+def _members(name: str, segment: str, column: str) -> ir.Table:
+    """One segment's members, from as much of the table as that takes: all columns for each would add up to squares."""
+    table = ibis.table({"contact_id": dt.string, column: dt.boolean}, name=name)
+    return table.filter(table[column]).select(segment=ibis.literal(segment), contact_id=table.contact_id)
 
 
 def diff(previous: ir.Table, current: ir.Table) -> ir.Table:

@@ -76,7 +76,7 @@ def make_plan(
     """
     stage_addresses(session, workspace)
     decisions = _decide(session, workspace, as_of, serving, among)
-    pushed = [block for block in workspace.program.segments.values() if block.targets and not block.draft]
+    pushed = _pushed(workspace)
     _desire(session, workspace, pushed, decisions, among)
     found = audiences.difference(session, as_of, among)
     refused, changes = found.filter(found["refused"]), found.filter(pc.invert(found["refused"]))
@@ -107,6 +107,12 @@ def make_plan(
 
 
 # ---- audiences -----------------------------------------------------------------------------------------------------
+
+
+def _pushed(workspace: Workspace) -> list[SegmentBlock]:
+    """The segments that have destinations, in the order in which they are written."""
+    blocks = workspace.program.segments.values()
+    return sorted((block for block in blocks if block.targets and not block.draft), key=lambda block: block.span)
 
 
 def _desire(

@@ -66,7 +66,7 @@ class Plan:
     Attributes:
         plan_id: of its content: the same plan has the same id.
         as_of: the run's instant.
-        audiences: one for each segment and target, in the order of the rule files' names.
+        audiences: one for each segment and target, in the order in which they are written; then the plan's own.
         changes: `connection`, `target_kind`, `target_name`, `contact_id`, `address`, `value` (null: clear).
         stopped: the changes that a guard or a minimum size keeps back, in the same form.
         touches: what is due now.

@@ -151,7 +151,8 @@ class _Demo:
         with running(self._settings, self._environ, self._execute, clock=self._clock, sleep=self.sleep) as server:
             server.settle(PATIENCE_SECONDS)
             self._say(f'before: {email} is on the HubSpot list "{name}"')
-            events = self._sandbox.change_contact(contact, {"hs_email_optout": "true"})
+            emitted = self._sandbox.change_contact(contact, {"hs_email_optout": "true"})
+            events = [event for event in emitted if event.get("propertyName") == "hs_email_optout"]
             connection = next(one.name for one in server.engine.workspace.connections.values() if one.kind == "hubspot")
             request = self._sandbox.webhook(events, f"http://{server.address}/hooks/{connection}")
             self._say(f"POST /hooks/{connection}: answered {webhooks.deliver(request)}")

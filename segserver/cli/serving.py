@@ -59,6 +59,14 @@ class Server:
         self._owner = owner
         self._execute = execute
 
+    def settle(self, timeout: float) -> None:
+        """Wait until all that was asked for, and what follows from it, is done and pushed.
+
+        Raises:
+            TimeoutError: one of the steps takes longer than so many seconds.
+        """
+        self.worker.settle(timeout)
+
     @property
     def api_token(self) -> str | None:
         """What callers of the JSON API must send."""

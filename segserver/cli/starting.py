@@ -33,7 +33,7 @@ def serve(invocation: Invocation, host: str | None, port: int | None) -> None:
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True)
+@click.option("--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="Port to listen on.")
 @DATA
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the invented people.")
 @click.option("--clock-start", type=InstantType(), help="Where the sandbox's clock begins.")

@@ -64,7 +64,7 @@ class Worker:
         self._under_way.close()
 
     def settle(self, timeout: float) -> None:
-        """Wait until all that was asked for, and what follows from it, is done and pushed; for demonstrations and tests.
+        """Wait until all that was asked for, and what follows from it, is done and pushed.
 
         Raises:
             TimeoutError: one of its steps takes longer than so many seconds.
@@ -199,8 +199,8 @@ class Worker:
 
 def _log(report: RunReport) -> None:
     """How a run ended, and why it is to be looked at if it is."""
-    failures = [*report.sync.items(), *report.pushes.items()]
-    reasons = [f"{name}: {one.failure}" for name, one in failures if one.failure]
+    reasons = [f"{name}: {one.failure}" for name, one in report.sync.items() if one.failure]
+    reasons += [f"{name}: {one.failure}" for name, one in report.pushes.items() if one.failure]
     reasons += [f"{name}: {len(one.left)} records left" for name, one in report.pushes.items() if one.left]
     reasons += [f"{stream} was never read to its end" for stream in report.waiting]
     level = logging.INFO if report.status == "done" else logging.WARNING

@@ -13,11 +13,12 @@ from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from segserver.compiler.walk import CONDITIONS, Node, children
+from segserver.compiler.walk import Node, children
 from segserver.rules.program import (
     Aggregate,
     Arithmetic,
     ComputedTrait,
+    Condition,
     Consents,
     CreatedAt,
     Did,
@@ -172,7 +173,7 @@ class Requirements:
             return False
         if isinstance(node, NAMED):
             return True
-        if not isinstance(node, (*CONDITIONS, Points, Arithmetic)):
+        if not isinstance(node, Condition | Points | Arithmetic):
             return False
         return depth > _DEEPEST or (uses > 1 and not isinstance(node, _CHEAP))
 

@@ -18,7 +18,7 @@ import ibis.expr.types as ir
 
 from segserver.compiler import comparisons, durations, numbers, texts
 from segserver.compiler.numbers import balanced, number
-from segserver.compiler.walk import CONDITIONS, Node
+from segserver.compiler.walk import Node
 from segserver.compiler.windows import day_of, edge, local_midnight
 from segserver.rules.program import (
     All,
@@ -81,14 +81,14 @@ class Translator:
 
     def translate(self, node: Node) -> ir.Value:
         """A value, or a condition that is never unknown."""
-        return self.condition(node) if isinstance(node, CONDITIONS) else self.value(node)  # type: ignore[arg-type]
+        return self.condition(node) if isinstance(node, Condition) else self.value(node)
 
     def feature(self, node: Node) -> ir.FloatingValue:
         """A value as an input of a model: float64, conditions and booleans 0 or 1, durations in days."""
         found = self.translate(node)
-        if isinstance(node, CONDITIONS):
+        if isinstance(node, Condition):
             return numbers.inexact(ibis.ifelse(found, 1, 0))
-        if node.type.kind is Kind.DURATION:  # type: ignore[union-attr]
+        if node.type.kind is Kind.DURATION:
             return durations.days(found)
         return numbers.inexact(found)
 

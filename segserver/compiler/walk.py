@@ -12,7 +12,6 @@ Node = Value | Condition
 """A value or a condition of a checked program."""
 
 NODES: tuple[type, ...] = (*typing.get_args(Value), *typing.get_args(Condition))
-CONDITIONS: tuple[type, ...] = typing.get_args(Condition)
 
 
 def children(node: Node) -> Iterator[Node]:

@@ -10,7 +10,7 @@ from typing import Protocol
 from segserver.compiler.observations import Observations, compile_observations
 from segserver.compiler.plan import ScoreModel, Step
 from segserver.compiler.requirements import Requirements
-from segserver.compiler.walk import CONDITIONS, Node, children
+from segserver.compiler.walk import Node, children
 from segserver.compiler.windows import to_local
 from segserver.explain.words import length, literal, words
 from segserver.models.portable import Portable, contributions
@@ -173,7 +173,7 @@ def explain(
 
 def _looked_at(program: Program, node: Node, seen: set[str]) -> Iterator[Node]:
     """Every condition of a rule and every value that its conditions look at, those of segments it reads included."""
-    if isinstance(node, CONDITIONS) or not isinstance(node, Literal | Instant | Arithmetic):
+    if isinstance(node, Condition) or not isinstance(node, Literal | Instant | Arithmetic):
         yield node
     if isinstance(node, InSegment) and node.segment not in seen:
         seen.add(node.segment)
@@ -294,8 +294,8 @@ def _values(node: Node) -> Iterator[Value]:
         case Arithmetic():
             for side in children(node):
                 yield from _values(side)
-        case _ if not isinstance(node, CONDITIONS):
-            yield node  # type: ignore[misc]
+        case _ if not isinstance(node, Condition):
+            yield node
 
 
 def _criteria(node: Node) -> Iterator[Condition]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pyparsing as pp
@@ -201,8 +202,7 @@ class _FileReader:
 
     def _feature_parts(self, clause: Stretch) -> list[tuple[int, int]]:
         starts = outline.features(self._tokens, clause.inside, clause.last, self._source.text)
-        ends = [*starts[1:], clause.last]
-        return [(start, end) for start, end in zip(starts, ends, strict=True)]
+        return list(pairwise([*starts, clause.last])) if starts else []
 
     def _feature(self, first: int, last: int) -> nodes.FeatureNode | None:
         last -= last > first + 1 and self._tokens[last - 1].text == ","

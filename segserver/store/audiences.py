@@ -27,7 +27,8 @@ def begin(session: Session) -> None:
     """Start a plan: empty `desired` and `scope`."""
     session.execute(compose("CREATE OR REPLACE TEMP TABLE desired ({columns})", columns=_COLUMNS))
     session.execute(
-        "CREATE OR REPLACE TEMP TABLE scope (connection VARCHAR, target_kind VARCHAR, target_name VARCHAR, origin VARCHAR)"
+        """CREATE OR REPLACE TEMP TABLE scope
+            (connection VARCHAR, target_kind VARCHAR, target_name VARCHAR, origin VARCHAR)"""
     )
 
 

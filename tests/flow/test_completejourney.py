@@ -40,7 +40,7 @@ class Case:
 
     Attributes:
         rule: what stands behind `where`.
-        query: gives `household_id`; see `_raw` for its tables.
+        query: gives `household_id`; see the fixture `raw` for its tables.
     """
 
     rule: str
@@ -117,8 +117,9 @@ CASES = {
     ),
     "first_above_last": Case(
         "first(purchase.amount) > last(purchase.amount)",
+        # Two baskets of one instant follow one another as the deals are numbered, which is in the order of baskets.
         """SELECT household_id FROM baskets GROUP BY household_id
-        HAVING arg_min(amount, bought_at) > arg_max(amount, bought_at)""",
+        HAVING arg_min(amount, (bought_at, basket_id)) > arg_max(amount, (bought_at, basket_id))""",
     ),
     "most_frequent_items": Case(
         "most frequent(purchase.items in last 90 days) between 1 and 2",

@@ -1,6 +1,9 @@
-"""Hostile and huge input: a clear finding, in bounded time, and never a crash."""
+"""Hostile, damaged and huge input: a clear finding, in bounded time, and never a crash."""
 
 from __future__ import annotations
+
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -94,3 +97,25 @@ def test_any_row_of_words_gives_findings_or_a_program(text: str, catalog: Catalo
 def test_any_text_and_any_bytes_give_findings_or_a_program(text: str | bytes, catalog: Catalog) -> None:
     program, found = check({"x.seg": text}, catalog, zone="Europe/Paris")
     assert (program is None) == bool(found)
+
+
+CASES = Path(__file__).parents[1] / "cases"
+PIECES = [re.findall(r"\s+|\w+|.", path.read_text(encoding="utf-8")) for path in sorted(CASES.rglob("*.seg"))]
+ODD = ["", "\x00", "“", "\t", "(", ")", '"', "0", "9" * 20, "9999-12-31", *sorted({p for f in PIECES for p in f})]
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_a_damaged_rule_file_gives_findings_or_a_program(catalog: Catalog, data: st.DataObject) -> None:
+    pieces = list(data.draw(st.sampled_from(PIECES)))
+    for _ in range(data.draw(st.integers(1, 5))):
+        at = data.draw(st.integers(0, len(pieces) - 1))
+        pieces[at] = data.draw(st.sampled_from(ODD))
+    program, found = check({"x.seg": "".join(pieces)}, catalog, zone="Europe/Paris")
+    assert (program is None) == bool(found)
+
+
+def test_an_empty_list_of_features_is_a_finding(catalog: Catalog) -> None:
+    text = "model m\n  predicts did purchase in next 3 days\n  features\n  gap 2 days"
+    found = check({"x.seg": text}, catalog, zone="UTC")[1]
+    assert [(item.code, item.span.line) for item in found] == [("syntax-error", 3)]
