@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from segserver import sync
 from segserver.clock import Clock, format_instant
+from segserver.connectors.base import Destination
 from segserver.connectors.build import Connector, build
 from segserver.errors import SettingsError
 from segserver.evaluate import EvaluationReport, evaluate, snapshot
@@ -25,7 +26,7 @@ from segserver.execution import Champion, champions
 from segserver.plan import Approved, make_plan
 from segserver.plans import Plan
 from segserver.progress import Progress, silent
-from segserver.push import PushReport, push
+from segserver.push import PushReport, push, settle
 from segserver.settings import Settings
 from segserver.specs import Target
 from segserver.store import memberships, state
@@ -39,6 +40,9 @@ from segserver.training import TrainingReport, due, train_model
 from segserver.workspace import Workspace, load
 
 AMONG = "contacts concerned"
+
+_EVALUATING = ("run", "plan", "webhook")
+"""Kinds of runs that evaluate."""
 
 
 class Engine:
@@ -65,6 +69,7 @@ class Engine:
         self._sleep = sleep
         self._connectors: dict[str, Connector] = {}
         self._pushers: dict[str, ThreadPoolExecutor] = {}
+        self._latest: dict[str, Future[PushReport]] = {}
 
     @cached_property
     def key(self) -> bytes:
@@ -94,11 +99,16 @@ class Engine:
                 )
         return {name: self._connectors[name] for name in self.workspace.connections}
 
-    def pusher(self, connection: str) -> ThreadPoolExecutor:
-        """The one thread that writes to a connection."""
+    def submit(self, connection: str, work: Callable[[], PushReport]) -> Future[PushReport]:
+        """Have work done by the one thread that writes to a connection."""
         if connection not in self._pushers:
             self._pushers[connection] = ThreadPoolExecutor(1, thread_name_prefix=f"push {connection}")
-        return self._pushers[connection]
+        self._latest[connection] = self._pushers[connection].submit(work)
+        return self._latest[connection]
+
+    def is_pushing(self, connection: str) -> bool:
+        """Whether that thread has work."""
+        return connection in self._latest and not self._latest[connection].done()
 
     def close(self) -> None:
         """Let pushes end, then close the store."""
@@ -137,7 +147,7 @@ class RunReport:
     """What a run did.
 
     Attributes:
-        kind: "run", "plan" or "webhook".
+        kind: "run", "plan", "webhook" or "sync CONNECTION".
         sync: by connection.
         waiting: streams never read to their end; nothing was evaluated while there are some.
         absent: models that do not serve, each with why.
@@ -211,22 +221,23 @@ def run(
         as_of = _instant(session, engine)
         report = RunReport(_run_id(), "run" if apply else "plan", as_of)
         approved = _approved(session, approve)
-        state.start_run(session, report.run_id, report.kind, as_of, engine.clock.now())
-        connectors = engine.connectors()
-        report.sync = sync.pull(session, connectors, until=as_of, clock=engine.clock, progress=progress)
-        drained = sync.drain(session, connectors, engine.clock)
-        report.waiting = sync.incomplete(session, connectors)
-        if report.waiting:
-            return _finish(engine, report, ())
-        serving, report.absent = champions(session, engine.workspace, as_of, engine.key)
-        report.evaluation = evaluate(session, engine.workspace, as_of, serving, run_id=report.run_id)
-        state.mark_done(session, drained.notifications, report.run_id, engine.clock.now())
-        if engine.store.path is not None:
-            write_profile(session, engine.store.path.parent, as_of)
-        report.plan = make_plan(session, engine.workspace, as_of, serving, approved=approved)
-        report.overtaken = _overtaken(approved, report.plan)
-        _keep_blocked(session, report.plan, engine.clock.now())
-        pushing = _start_pushes(engine, session, report.plan, serving, progress) if apply else []
+        with _noted(session, engine, report):
+            connectors = engine.connectors()
+            report.sync = sync.pull(session, connectors, until=as_of, clock=engine.clock, progress=progress)
+            drained = sync.drain(session, connectors, engine.clock)
+            report.waiting = sync.incomplete(session, connectors)
+            if report.waiting:
+                return _finish(engine, report, ())
+            serving, report.absent = champions(session, engine.workspace, as_of, engine.key)
+            report.evaluation = evaluate(session, engine.workspace, as_of, serving, run_id=report.run_id)
+            state.mark_done(session, drained.notifications, report.run_id, engine.clock.now())
+            if engine.store.path is not None:
+                write_profile(session, engine.store.path.parent, as_of)
+            settled = _settle(engine)
+            report.plan = make_plan(session, engine.workspace, as_of, serving, approved=approved)
+            report.overtaken = _overtaken(approved, report.plan)
+            _keep_blocked(session, report.plan, engine.clock.now())
+            pushing = _start_pushes(engine, session, report.plan, serving, settled, progress) if apply else []
     if hand_over is None or not pushing:
         return _finish(engine, report, pushing)
     hand_over(pushing, lambda: _finish(engine, report, pushing))
@@ -245,15 +256,16 @@ def run_notified(engine: Engine, *, progress: Progress = silent, hand_over: Hand
         if not state.pending_inbox(session) or sync.incomplete(session, connectors):
             return None
         report = RunReport(_run_id(), "webhook", as_of)
-        state.start_run(session, report.run_id, report.kind, as_of, as_of)
-        drained = sync.drain(session, connectors, engine.clock)
-        report.as_of = as_of = engine.clock.now()
-        serving, report.absent = champions(session, engine.workspace, as_of, engine.key)
-        session.load(AMONG, pa.table({"contact_id": pa.array(sorted(drained.contacts), pa.string())}))
-        report.evaluation = evaluate(session, engine.workspace, as_of, serving, run_id=report.run_id, among=AMONG)
-        state.mark_done(session, drained.notifications, report.run_id, engine.clock.now())
-        report.plan = make_plan(session, engine.workspace, as_of, serving, among=AMONG)
-        pushing = _start_pushes(engine, session, report.plan, serving, progress)
+        with _noted(session, engine, report):
+            drained = sync.drain(session, connectors, engine.clock)
+            report.as_of = as_of = engine.clock.now()
+            serving, report.absent = champions(session, engine.workspace, as_of, engine.key)
+            session.load(AMONG, pa.table({"contact_id": pa.array(sorted(drained.contacts), pa.string())}))
+            report.evaluation = evaluate(session, engine.workspace, as_of, serving, run_id=report.run_id, among=AMONG)
+            state.mark_done(session, drained.notifications, report.run_id, engine.clock.now())
+            settled = _settle(engine)
+            report.plan = make_plan(session, engine.workspace, as_of, serving, among=AMONG)
+            pushing = _start_pushes(engine, session, report.plan, serving, settled, progress)
     if hand_over is None or not pushing:
         return _finish(engine, report, pushing)
     hand_over(pushing, lambda: _finish(engine, report, pushing))
@@ -263,15 +275,13 @@ def run_notified(engine: Engine, *, progress: Progress = silent, hand_over: Hand
 def pull(engine: Engine, connection: str, *, progress: Progress = silent) -> dict[str, ConnectionReport]:
     """Only read from one connection."""
     with engine.store.session() as session:
-        now = engine.clock.now()
-        run_id = _run_id()
-        state.start_run(session, run_id, f"sync {connection}", now, now)
-        some = {connection: engine.connectors()[connection]}
-        reports = sync.pull(session, some, until=now, clock=engine.clock, progress=progress)
-        status = "incomplete" if any(report.failure for report in reports.values()) else "done"
-        summary = {name: report.to_dict() for name, report in reports.items()}
-        state.finish_run(session, run_id, status, {"sync": summary}, engine.clock.now())
-        return reports
+        report = RunReport(_run_id(), f"sync {connection}", engine.clock.now())
+        with _noted(session, engine, report):
+            some = {connection: engine.connectors()[connection]}
+            report.sync = sync.pull(session, some, until=report.as_of, clock=engine.clock, progress=progress)
+        summary = {name: one.to_dict() for name, one in report.sync.items()}
+        state.finish_run(session, report.run_id, report.status, {"sync": summary}, engine.clock.now())
+        return report.sync
 
 
 def train(engine: Engine, names: Sequence[str] | None = None) -> list[TrainingReport]:
@@ -292,9 +302,23 @@ def members(engine: Engine, segment: str, *, as_of: datetime | None = None, limi
         return memberships.members_at(session, table, segment, as_of, limit=limit)
 
 
+@contextmanager
+def _noted(session: Session, engine: Engine, report: RunReport) -> Iterator[None]:
+    """Note that a run begins and, if an error ends it, why: "failed" if it evaluated nothing, else "incomplete"."""
+    state.start_run(session, report.run_id, report.kind, report.as_of, engine.clock.now())
+    try:
+        yield
+    except Exception as error:
+        status = "failed" if report.evaluation is None else "incomplete"
+        told = report.to_dict() | {"status": status, "error": str(error)}
+        state.finish_run(session, report.run_id, status, told, engine.clock.now())
+        raise
+
+
 def _instant(session: Session, engine: Engine) -> datetime:
     as_of = engine.clock.now()
-    last = next((one.as_of for one in state.runs(session) if one.kind in ("run", "plan", "webhook")), None)
+    evaluated = (one for one in state.runs(session) if one.kind in _EVALUATING and one.status != "failed")
+    last = next((one.as_of for one in evaluated), None)
     if last is not None and as_of < last:
         raise SettingsError(
             f"a run at {format_instant(as_of)} would go back behind the last one at {format_instant(last)}; "
@@ -347,41 +371,59 @@ def _keep_blocked(session: Session, plan: Plan, now: datetime) -> None:
 # ---- pushing -------------------------------------------------------------------------------------------------------
 
 
+def _settle(engine: Engine) -> dict[str, PushReport]:
+    """Learn what became of touches whose answers were lost, so that the plan can count on it.
+
+    A connection whose push is still under way is left out, since planning must not wait for it: its next push settles.
+    """
+    idle = [connector for name, connector in engine.connectors().items() if not engine.is_pushing(name)]
+    asked = [
+        engine.submit(
+            connector.spec.name, partial(_settle_connection, engine, connector.spec.name, connector.destination)
+        )
+        for connector in idle
+        if connector.destination is not None
+    ]
+    return {report.connection: report for report in (future.result() for future in asked)}
+
+
+def _settle_connection(engine: Engine, name: str, destination: Destination) -> PushReport:
+    with engine.store.session() as session:
+        return settle(session, name, destination, engine.clock)
+
+
 def _start_pushes(
-    engine: Engine, session: Session, plan: Plan, serving: Mapping[str, Champion], progress: Progress
+    engine: Engine,
+    session: Session,
+    plan: Plan,
+    serving: Mapping[str, Champion],
+    settled: Mapping[str, PushReport],
+    progress: Progress,
 ) -> list[Future[PushReport]]:
     connectors = engine.connectors()
     touched = {due.contact_id for due in plan.touches}
     unreachable = sync.refresh(session, connectors, touched, engine.clock) if touched else {}
+
+    def work(name: str, destination: Destination) -> PushReport:
+        with engine.store.session() as own:
+            return push(
+                own,
+                engine.workspace,
+                name,
+                destination,
+                plan,
+                serving,
+                settled=settled.get(name),
+                unreachable=unreachable,
+                clock=engine.clock,
+                progress=progress,
+            )
+
     return [
-        engine.pusher(name).submit(_push, engine, connector, plan, serving, unreachable, progress)
+        engine.submit(name, partial(work, name, connector.destination))
         for name, connector in connectors.items()
         if connector.destination is not None
     ]
-
-
-def _push(
-    engine: Engine,
-    connector: Connector,
-    plan: Plan,
-    serving: Mapping[str, Champion],
-    unreachable: Mapping[str, str],
-    progress: Progress,
-) -> PushReport:
-    if connector.destination is None:
-        raise SettingsError(f"connection {connector.spec.name} is no destination; say `audiences: true`")
-    with engine.store.session() as session:
-        return push(
-            session,
-            engine.workspace,
-            connector.spec.name,
-            connector.destination,
-            plan,
-            serving,
-            unreachable=unreachable,
-            clock=engine.clock,
-            progress=progress,
-        )
 
 
 def _finish(engine: Engine, report: RunReport, pushing: Sequence[Future[PushReport]]) -> RunReport:

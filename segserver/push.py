@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from segserver.clock import Clock, format_instant
-from segserver.connectors.base import Destination, Outcome, Status, Trigger, Write
+from segserver.connectors.base import VALUE, Destination, Outcome, Status, Trigger, Write
 from segserver.contact_state import as_entry, policy_of, stage_addresses, states
 from segserver.errors import SettingsError
 from segserver.execution import Champion
@@ -79,6 +79,12 @@ class PushReport:
         """Whether everything was done."""
         return not self.left and self.failure is None
 
+    def leave(self, what: str, outcome: Outcome) -> None:
+        """Note an outcome that is not good."""
+        if outcome.status not in (Status.CONFIRMED, Status.SENT):
+            reason = outcome.reason or "the platform gave no reason"
+            self.left.append(Left(what, outcome.item.contact_id, str(outcome.status), reason))
+
     def to_dict(self) -> dict[str, object]:
         """Plain data."""
         return {
@@ -92,6 +98,39 @@ class PushReport:
         }
 
 
+def settle(session: Session, connection: str, destination: Destination, clock: Clock) -> PushReport:
+    """Ask the platform about touches whose answer was lost; what it cannot say stays unknown and is reported.
+
+    Called before a plan is made, which may then plan again what was never started, and never while a push to that
+    connection is under way: the outcomes of its touches are on their way.
+
+    Returns:
+        The report that the connection's push goes on with.
+    """
+    report = PushReport(connection)
+    asked = {delivery.intent.key: delivery for delivery in ledger.unresolved(session, connection)}
+    if not asked:
+        return report
+    try:
+        found = destination.read_back([(_trigger(one.intent), one.intended_at) for one in asked.values()])
+    except SettingsError as error:
+        report.failure = str(error)
+        return report
+    told = [(asked[one.item.key], one) for one in found if isinstance(one.item, Trigger)]
+    known = {
+        delivery.intent.key: (str(outcome.status), outcome.reason)
+        for delivery, outcome in told
+        if outcome.status is not Status.UNKNOWN
+    }
+    with session.transaction():
+        ledger.resolve(session, known, clock.now())
+    report.resolved.update(str(outcome.status) for _, outcome in told if outcome.status is not Status.UNKNOWN)
+    for delivery, outcome in told:
+        if outcome.status is Status.UNKNOWN:
+            report.leave(f"touch of {delivery.intent.scenario} at {format_instant(delivery.intended_at)}", outcome)
+    return report
+
+
 def push(
     session: Session,
     workspace: Workspace,
@@ -100,6 +139,7 @@ def push(
     plan: Plan,
     serving: Mapping[str, Champion],
     *,
+    settled: PushReport | None,
     unreachable: Mapping[str, str],
     clock: Clock,
     progress: Progress,
@@ -113,18 +153,21 @@ def push(
         destination: its connector.
         plan: what to do.
         serving: models that may score, for the last look at stop conditions.
+        settled: what `settle` found before the plan was made; None where a push was under way then.
         unreachable: contacts whose consent could not be read again just now, each with why; they are not touched.
         clock: dates intents and acknowledgements.
         progress: told of the writes.
     """
-    pusher = _Pusher(session, workspace, connection, destination, serving, clock, progress, PushReport(connection))
+    report = settled or settle(session, connection, destination, clock)
+    if report.failure is not None:
+        return report
+    pusher = _Pusher(session, workspace, connection, destination, serving, clock, progress, report)
     try:
-        pusher.resolve_unknown()
         pusher.write(_of(plan.changes, connection))
         pusher.touch([due for due in plan.touches if due.sender.connection == connection], unreachable)
     except SettingsError as error:
-        pusher.report.failure = str(error)
-    return pusher.report
+        report.failure = str(error)
+    return report
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,29 +180,6 @@ class _Pusher:
     clock: Clock
     progress: Progress
     report: PushReport
-
-    # ---- touches whose outcome was never learnt
-
-    def resolve_unknown(self) -> None:
-        """Ask the platform about touches whose answer was lost; what it cannot say stays unknown and is reported."""
-        unknown = ledger.unresolved(self.session, self.connection)
-        if not unknown:
-            return
-        asked = {delivery.intent.key: delivery for delivery in unknown}
-        found = self.destination.read_back([(_trigger(one.intent), one.intended_at) for one in unknown])
-        told = [(asked[one.item.key], one) for one in found if isinstance(one.item, Trigger)]
-        with self.session.transaction():
-            known = {
-                delivery.intent.key: (str(outcome.status), outcome.reason)
-                for delivery, outcome in told
-                if outcome.status is not Status.UNKNOWN
-            }
-            ledger.resolve(self.session, known, self.clock.now())
-        for delivery, outcome in told:
-            if outcome.status is Status.UNKNOWN:
-                self._leave(f"touch of {delivery.intent.scenario} at {format_instant(delivery.intended_at)}", outcome)
-            else:
-                self.report.resolved[str(outcome.status)] += 1
 
     # ---- values
 
@@ -175,7 +195,7 @@ class _Pusher:
                     ledger.acknowledge(self.session, [_acknowledgement(one) for one in outcomes], self.clock.now())
                 self.report.written.update(str(outcome.status) for outcome in outcomes)
                 for outcome in outcomes:
-                    self._leave(_described(outcome), outcome)
+                    self.report.leave(_described(outcome), outcome)
                 done += len(outcomes)
                 self.progress(task, done, changes.num_rows)
 
@@ -235,7 +255,7 @@ class _Pusher:
             ledger.resolve(self.session, known, self.clock.now())
         self.report.touched.update(str(outcome.status) for _, outcome in done)
         for intent, outcome in done:
-            self._leave(f"touch of {intent.scenario}", outcome)
+            self.report.leave(f"touch of {intent.scenario}", outcome)
 
     def _call(self, intents: Sequence[Intent]) -> Iterator[tuple[Intent, Outcome]]:
         by_key = {intent.key: intent for intent in intents}
@@ -244,23 +264,26 @@ class _Pusher:
                 yield by_key[outcome.item.key], outcome
 
     def _set(self, intents: Sequence[Intent]) -> Iterator[tuple[Intent, Outcome]]:
-        """Touches that a platform's own workflow starts when a property changes."""
+        """Touches that a platform's own workflow starts when a property changes.
+
+        One that could not be written may have been all the same, and written anew would start the workflow again: what
+        became of it is read back.
+        """
         by_place = {(intent.address, intent.campaign): intent for intent in intents}
         writes = [
-            Write(Target(self.connection, PROPERTY, intent.campaign), intent.contact_id, intent.address, _value(intent))
+            Write(
+                Target(self.connection, PROPERTY, intent.campaign),
+                intent.contact_id,
+                intent.address,
+                intent.tokens[VALUE],
+            )
             for intent in intents
         ]
         for outcomes in self.destination.write(writes):
             for outcome in outcomes:
                 if isinstance(outcome.item, Write):
-                    yield by_place[outcome.item.address, outcome.item.target.name], outcome
-
-    # ---- reporting
-
-    def _leave(self, what: str, outcome: Outcome) -> None:
-        if outcome.status not in (Status.CONFIRMED, Status.SENT):
-            reason = outcome.reason or "the platform gave no reason"
-            self.report.left.append(Left(what, outcome.item.contact_id, str(outcome.status), reason))
+                    unsure = replace(outcome, status=Status.UNKNOWN) if outcome.status is Status.FAILED else outcome
+                    yield by_place[outcome.item.address, outcome.item.target.name], unsure
 
 
 def _of(changes: pa.Table, connection: str) -> pa.Table:
@@ -293,24 +316,21 @@ def _acknowledgement(outcome: Outcome) -> Acknowledgement:
 
 
 def _intent(due: Due, address: str, at: datetime) -> Intent:
+    """A property gets a new value for each touch, so that the workflow on it starts again for the same template."""
+    content = due.content or ""
     return Intent(
         key=due.key,
         connection=due.sender.connection,
         contact_id=due.contact_id,
         address=address,
         campaign=due.sender.name,
-        tokens={"template": due.content or "", "sent_at": format_instant(at)}
-        if due.sender.kind != CAMPAIGN
-        else {"template": due.content or ""},
+        tokens={"template": content}
+        if due.sender.kind == CAMPAIGN
+        else {VALUE: f"{content} {format_instant(at)}".strip()},
         scenario=due.scenario,
         channel=due.channel,
         step=due.step,
     )
-
-
-def _value(intent: Intent) -> str:
-    """A new value for each touch, so that the platform's workflow starts again for the same template."""
-    return f"{intent.tokens['template']} {intent.tokens['sent_at']}".strip()
 
 
 def _trigger(intent: Intent) -> Trigger:

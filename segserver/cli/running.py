@@ -98,9 +98,7 @@ def members(invocation: Invocation, segment: str, as_of: datetime | None, limit:
     from segserver import pipeline
 
     with invocation.open() as engine:
-        if segment not in engine.workspace.program.segments:
-            known = ", ".join(engine.workspace.program.segments) or "none yet"
-            raise SettingsError(f"there is no segment {segment!r}; segments: {known}")
+        _require_segment(engine, segment)
         found = pipeline.members(engine, segment, as_of=as_of, limit=limit)
     rows = [
         {"contact_id": one.contact_id, "entered_at": one.entered_at, "identities": dict(one.identities)}
@@ -117,6 +115,12 @@ def members(invocation: Invocation, segment: str, as_of: datetime | None, limit:
     invocation.console.print(table if rows else f"nobody is in {segment}")
 
 
+def _require_segment(engine: Engine, segment: str) -> None:
+    if segment not in engine.workspace.program.segments:
+        known = ", ".join(engine.workspace.program.segments) or "none yet"
+        raise SettingsError(f"there is no segment {segment!r}; segments: {known}")
+
+
 @click.command()
 @click.argument("contact")
 @click.argument("segment")
@@ -124,16 +128,20 @@ def members(invocation: Invocation, segment: str, as_of: datetime | None, limit:
 @FORMAT
 @click.pass_obj
 def explain(invocation: Invocation, contact: str, segment: str, as_of: datetime | None, form: str) -> None:
-    """Say why CONTACT (an e-mail address, another identity or our id) is or is not in SEGMENT."""
+    """Say why CONTACT (an e-mail address, another identity or our id) is or is not in SEGMENT.
+
+    Without --as-of the last run's instant is taken.
+    """
     from segserver import explain as explaining
-    from segserver import pipeline
+    from segserver.cli.explaining import explain_contact
 
     with invocation.open() as engine:
-        explanation = pipeline.explain_contact(engine, contact, segment, as_of=as_of)
+        _require_segment(engine, segment)
+        explanation = explain_contact(engine, contact, segment, as_of)
     if form == "json":
         invocation.print_json(explaining.to_dict(explanation))
     else:
-        invocation.console.print(explaining.render(explanation), markup=False)
+        invocation.say(explaining.render(explanation))
 
 
 @click.command()

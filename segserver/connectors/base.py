@@ -65,14 +65,18 @@ class Write:
     value: str | None
 
 
+VALUE = "value"
+"""The token of a touch that is started by setting a property: what it is set to."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trigger:
     """One touch to start by a call that the platform cannot recognise as repeated.
 
     Attributes:
         key: our idempotency key, kept in the intent.
-        campaign: the platform's campaign by name.
-        tokens: values passed to it ("template", "scenario", ...).
+        campaign: the platform's campaign by name, or the property that starts the touch.
+        tokens: values passed to it ("template", ...), or `VALUE` alone.
     """
 
     key: str

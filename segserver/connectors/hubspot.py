@@ -82,8 +82,8 @@ class HubSpot:
         return outcomes(triggers, Status.REJECTED, "HubSpot has no call that starts a touch; send by a property")
 
     def read_back(self, triggers: Iterable[tuple[Trigger, datetime]]) -> Sequence[Outcome]:
-        """Nothing was ever triggered here."""
-        return outcomes([trigger for trigger, _ in triggers], Status.FAILED, "HubSpot starts no touches by call")
+        """Whether the properties that start touches hold the values they were to be set to."""
+        return self._properties.read_back([trigger for trigger, _ in triggers])
 
     def holds(self, target: Target) -> dict[str, str]:
         """Members of a list, or contacts with a value of a property."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from segserver.connectors.base import Outcome, Status, Write
-from segserver.connectors.batches import Edit, deliver, edit_batches, outcomes
+from segserver.connectors.base import VALUE, Outcome, Status, Trigger, Write
+from segserver.connectors.batches import Edit, batches, deliver, edit_batches, outcomes
 from segserver.connectors.calls import ApiError
-from segserver.connectors.hubspot_api import BATCH, CONTACTS, PROPERTIES, HubSpotApi
+from segserver.connectors.hubspot_api import BATCH, CONTACTS, HISTORY_PAGE, PROPERTIES, HubSpotApi
+from segserver.errors import RetryLater
 
 GROUP = "segserver"
 
@@ -42,6 +43,20 @@ class Properties:
             found, last = self._api.search(CONTACTS, present, [name], last)
             held |= {str(one["id"]): str(one["properties"][name]) for one in found if one["properties"].get(name)}
         return held
+
+    def read_back(self, triggers: Sequence[Trigger]) -> list[Outcome]:
+        """Touches that were started by setting a property: whether it has, or had, that value."""
+        result: list[Outcome] = []
+        for batch in batches(triggers, HISTORY_PAGE):
+            names = sorted({trigger.campaign for trigger in batch})
+            try:
+                found = self._api.batch_read(CONTACTS, sorted({one.address for one in batch}), (), names)["results"]
+            except (RetryLater, ApiError) as error:
+                result += outcomes(batch, Status.UNKNOWN, f"the contacts cannot be read: {error}")
+                continue
+            held = {str(one["id"]): one.get("propertiesWithHistory") or {} for one in found}
+            result += [_read_touch(trigger, held.get(trigger.address)) for trigger in batch]
+        return result
 
     def _update(self, batch: Sequence[Edit]) -> list[Outcome]:
         self._ensure(sorted({write.target.name for edit in batch for write in edit.writes}))
@@ -99,6 +114,15 @@ def _read_outcomes(batch: Sequence[Edit], answer: Any) -> list[Outcome]:
         else:
             result += outcomes(edit.writes, Status.FAILED, "HubSpot's answer does not mention this contact")
     return result
+
+
+def _read_touch(trigger: Trigger, history: Mapping[str, Any] | None) -> Outcome:
+    if history is None:
+        return Outcome(trigger, Status.REJECTED, "HubSpot does not know this contact any more")
+    values = {str(past.get("value")) for past in history.get(trigger.campaign) or ()}
+    if trigger.tokens.get(VALUE) in values:
+        return Outcome(trigger, Status.CONFIRMED)
+    return Outcome(trigger, Status.FAILED, f"HubSpot's history of {trigger.campaign} does not show it")
 
 
 def _status(fault: Any) -> Status:

@@ -192,6 +192,11 @@ def runs(session: Session, *, kind: str | None = None, limit: int = 50) -> list[
     ]
 
 
+def last_evaluated(session: Session) -> datetime | None:
+    """The instant of the latest evaluation that was stored; None before the first."""
+    return cast("datetime | None", session.value("SELECT max(evaluated_at) FROM segment_state"))
+
+
 # ---- plans ---------------------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -124,7 +125,7 @@ class World:
         return {
             "hubspot lists": state["hubspot"]["lists"],
             "hubspot properties": {
-                contact: {name: value for name, value in values.items() if name not in _OF_INSTANTS}
+                contact: {name: _undated(value) for name, value in values.items() if name not in _OF_INSTANTS}
                 for contact, values in state["hubspot"]["properties"].items()
             },
             "marketo lists": state["marketo"]["lists"],
@@ -133,15 +134,22 @@ class World:
         }
 
     def known(self):
-        """What the store knows, without instants of ours, run ids, and what came in since the start."""
+        """What the store knows, without run ids, instants of ours, and what the platforms have done since the start."""
         names = [name for (name,) in self.ask("SELECT table_name FROM duckdb_tables() ORDER BY table_name")]
         copies = [name for name in names if name.startswith(("source_", "history_", "event_"))]
         questions = {name: f"SELECT * EXCLUDE (recorded_at) FROM {name}" for name in copies}
         for name in copies:
             if name.startswith("event_"):
                 questions[name] += f" WHERE occurred_at < TIMESTAMP '{START}'"
+            if name.startswith("source_"):
+                questions[name] = f"SELECT * EXCLUDE (recorded_at, updated_at) FROM {name}"
         questions |= _QUESTIONS
         return {name: sorted(map(repr, self.ask(sql))) for name, sql in questions.items()}
+
+
+def _undated(value):
+    """A value that starts a touch, without the instant that makes it a new one."""
+    return re.sub(r" \d{4}-\S+Z$", "", value)
 
 
 _OF_INSTANTS = ("segserver_next_send_at",)
@@ -155,7 +163,7 @@ _QUESTIONS = {
     "memberships": "SELECT segment, contact_id FROM memberships",
     "membership changes": "SELECT segment, contact_id, change, cause FROM membership_changes",
     "segments": "SELECT segment, declaration, size, pushed_size FROM segment_state",
-    "scenario entries": "SELECT scenario, contact_id, ended_at IS NULL, reason, held_out FROM scenario_entries",
+    "scenario entries": "SELECT scenario, contact_id, held_out FROM scenario_entries",
     "acknowledged": "SELECT * EXCLUDE (acknowledged_at, value), "
     "CASE WHEN target_name <> 'segserver_next_send_at' THEN value END FROM acknowledged",
     "refused": "SELECT * EXCLUDE (acknowledged_at) FROM refused",

@@ -25,7 +25,7 @@ PAGE = 10_000
 
 def contacts(count: int, start: int = 0) -> Iterator[SourceItem]:
     """Contacts with an address and four traits."""
-    draw = random.Random(1)  # noqa: S311 - a figure, not a secret
+    draw = random.Random(1)
     for number in range(start, count):
         yield ContactRecord(
             source_id=str(1000 + number),
@@ -44,7 +44,7 @@ def contacts(count: int, start: int = 0) -> Iterator[SourceItem]:
 
 def events(count: int, people: int) -> Iterator[SourceItem]:
     """Purchases of known contacts."""
-    draw = random.Random(2)  # noqa: S311 - a figure, not a secret
+    draw = random.Random(2)
     for number in range(count):
         yield EventRecord(
             event="purchase",

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 
 from segserver import identity
 from segserver.clock import FixedClock
 from segserver.errors import Span
-from segserver.records import Cursor, SourceItem
+from segserver.records import ContactRecord, Cursor, EventRecord, SourceItem
 from segserver.specs import (
     NUMBER,
     TEXT,
@@ -34,6 +36,8 @@ from segserver.store.session import Session, compose
 
 PLACE = Span("connectors/crm.yml", 1, 1, 1, 2)
 NOW = datetime(2026, 3, 1, 12)
+CREATED = datetime(2025, 1, 1)
+EARLY = datetime(2026, 2, 1)
 
 
 def _trait(name: str, kind: object = TEXT, *, history: bool = False) -> TraitSpec:
@@ -96,6 +100,19 @@ CATALOG = Catalog(
 SPECS = {"crm": CRM, "engage": ENGAGE}
 
 
+def person(source_id: str, email: str | None = None, at: datetime | None = EARLY, **more: Any) -> ContactRecord:
+    """A record of the crm, a French lead unless `traits` says otherwise."""
+    traits = {"country": "FR", "stage": "lead", "mrr": Decimal(5), "tags": ("a",)} | more.pop("traits", {})
+    identities = {"email": email} if email else {}
+    return ContactRecord(source_id, identities, traits, created_at=CREATED, updated_at=at, **more)
+
+
+def bought(key: str, source_id: str | None, amount: int = 10, at: datetime = EARLY, **more: Any) -> EventRecord:
+    """A purchase."""
+    properties = {"amount": Decimal(amount)}
+    return EventRecord("purchase", key, source_id, more.get("identity"), at, more.get("known_at"), properties)
+
+
 @dataclass
 class Bench:
     """A store under test with one writer session and a clock that is moved by hand."""
@@ -103,6 +120,8 @@ class Bench:
     store: Store
     session: Session
     clock: FixedClock
+    person: ClassVar = staticmethod(person)
+    bought: ClassVar = staticmethod(bought)
 
     def take(
         self,

@@ -1,0 +1,67 @@
+"""Explaining one contact from the store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+
+from segserver.compiler.plan import Step
+from segserver.errors import SettingsError
+from segserver.execution import Champion, champions, execute
+from segserver.explain import Explanation, explain
+from segserver.pipeline import Engine
+from segserver.store import memberships, state
+from segserver.store.session import Session, compose
+
+AMONG = "explained contact"
+
+
+def explain_contact(engine: Engine, contact: str, segment: str, as_of: datetime | None) -> Explanation:
+    """Everything a segment's rule looks at, for one contact.
+
+    Args:
+        engine: the process's.
+        contact: our id, or any identity.
+        segment: one of the workspace's.
+        as_of: None: the last run's instant.
+
+    Raises:
+        SettingsError: nobody is known by that name, or several are.
+    """
+    with engine.store.session() as session:
+        contact_id = memberships.contact_for(session, contact)
+        if contact_id is None:
+            raise SettingsError(
+                f"no contact, or more than one, is known as {contact!r}; give an e-mail address, another identity "
+                "or the id that `segserver members` shows"
+            )
+        instant = as_of or state.last_evaluated(session) or engine.clock.now()
+        serving, _ = champions(session, engine.workspace, instant, engine.key)
+        session.load(AMONG, pa.table({"contact_id": [contact_id]}))
+        return explain(
+            engine.workspace.program,
+            segment,
+            contact_id,
+            instant,
+            among=AMONG,
+            serving={name: champion.portable for name, champion in serving.items()},
+            runner=_Runner(session, serving),
+            historical=as_of is not None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Runner:
+    session: Session
+    serving: Mapping[str, Champion]
+
+    def run(self, steps: Sequence[Step]) -> None:
+        """Make the temporary tables of some steps."""
+        execute(self.session, steps, self.serving)
+
+    def row(self, table: str) -> Mapping[str, object] | None:
+        """The only row of a table; None where it has none."""
+        return next(iter(self.session.rows(compose("SELECT * FROM {table}", table=table))), None)

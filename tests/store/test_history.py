@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from segserver.records import Change
+
+CREATED = datetime(2025, 1, 1)
+EARLY = datetime(2026, 2, 1)
+LATE = datetime(2026, 2, 10)
+
+
+def stages(bench: Any) -> list[tuple[object, ...]]:
+    rows = bench.rows("SELECT value, valid_from, valid_to FROM history_stage ORDER BY source_id, valid_from")
+    return [tuple(row.values()) for row in rows]
+
+
+def test_declared_changes_become_intervals(bench: Any) -> None:
+    bench.take(
+        "crm",
+        bench.person("1", "ada@x.org", history={"stage": (Change("lead", EARLY), Change("mql", LATE, known_at=LATE))}),
+    )
+    assert stages(bench) == [("lead", EARLY, LATE), ("mql", LATE, None)]
+    known = [row["known_at"] for row in bench.rows("SELECT known_at FROM history_stage ORDER BY valid_from")]
+    assert known == [EARLY + timedelta(minutes=10), LATE]
+
+
+def test_an_observed_change_closes_the_interval_before(bench: Any) -> None:
+    bench.take("crm", bench.person("1", "ada@x.org", traits={"stage": None}))
+    bench.take("crm", bench.person("1", "ada@x.org", at=LATE, traits={"stage": "mql"}))
+    assert stages(bench) == [(None, EARLY, LATE), ("mql", LATE, None)]
+
+
+def test_a_source_without_clock_dates_its_changes_by_ours(bench: Any) -> None:
+    bench.take("crm", bench.person("1", "ada@x.org", at=None))
+    start = bench.clock.now()
+    bench.clock.advance(timedelta(days=1))
+    bench.take("crm", bench.person("1", "ada@x.org", at=None, traits={"stage": "mql"}))
+    assert stages(bench) == [("lead", start, bench.clock.now()), ("mql", bench.clock.now(), None)]
+
+
+def test_a_late_change_splits_the_interval_it_falls_into(bench: Any) -> None:
+    middle = EARLY + timedelta(days=2)
+    bench.take(
+        "crm", bench.person("1", "ada@x.org", history={"stage": (Change("lead", EARLY), Change("customer", LATE))})
+    )
+    recorded = bench.clock.now()
+    bench.clock.advance(timedelta(hours=1))
+    bench.take("crm", bench.person("1", "ada@x.org", at=CREATED, history={"stage": (Change("mql", middle),)}))
+    assert stages(bench) == [("lead", EARLY, middle), ("mql", middle, LATE), ("customer", LATE, None)]
+    moments = [row["recorded_at"] for row in bench.rows("SELECT recorded_at FROM history_stage ORDER BY valid_from")]
+    assert moments == [recorded, bench.clock.now(), recorded]
+
+
+def test_the_same_value_twice_in_a_row_is_one_interval(bench: Any) -> None:
+    changes = (Change("lead", EARLY), Change("lead", LATE), Change("mql", LATE + timedelta(days=1)))
+    bench.take("crm", bench.person("1", "ada@x.org", history={"stage": changes}))
+    assert [value for value, *_ in stages(bench)] == ["lead", "mql"]
+
+
+def test_at_one_instant_the_later_told_counts(bench: Any) -> None:
+    bench.take("crm", bench.person("1", "ada@x.org", history={"stage": (Change("lead", EARLY), Change("mql", EARLY))}))
+    assert stages(bench) == [("mql", EARLY, None)]
+    bench.take("crm", bench.person("1", "ada@x.org", history={"stage": (Change("customer", EARLY),)}))
+    assert stages(bench) == [("customer", EARLY, None)]
