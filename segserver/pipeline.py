@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import time
@@ -38,6 +39,8 @@ from segserver.store.state import PlannedChange, PlanState
 from segserver.sync import ConnectionReport
 from segserver.training import TrainingReport, due, train_model
 from segserver.workspace import Workspace, load
+
+log = logging.getLogger(__name__)
 
 AMONG = "contacts concerned"
 
@@ -137,6 +140,12 @@ def open_engine(
     engine = Engine(settings, environ, workspace, store, clock, sleep)
     try:
         store.prepare(workspace.catalog, workspace.connections.values())
+        with store.session() as session:
+            interrupted = state.interrupt_runs(session)
+        if interrupted:
+            log.warning(
+                "%d runs were interrupted when the last process ended; the next run does what they left", interrupted
+            )
         yield engine
     finally:
         engine.close()
@@ -432,8 +441,8 @@ def _finish(engine: Engine, report: RunReport, pushing: Sequence[Future[PushRepo
         report.pushes[pushed.connection] = pushed
     with engine.store.session() as session:
         if report.kind == "run" and report.plan is not None:
-            clear = {one.origin for one in report.plan.audiences if one.stopped is None}
-            memberships.mark_pushed(session, clear)
+            held = {one.origin for one in report.plan.audiences if one.stopped is not None}
+            memberships.mark_pushed(session, {one.origin for one in report.plan.audiences} - held)
         state.finish_run(session, report.run_id, report.status, report.to_dict(), engine.clock.now())
     return report
 

@@ -40,6 +40,10 @@ Approved = tuple[Target, str, str | None]
 """A change that a person approved: target, address, value."""
 
 
+_BLOCKED, _SMALL = "blocked", "small"
+"""Why a change is kept back: a guard waits for a person, or the segment is below its minimum size."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Verdict:
     """What stands against pushing a segment.
@@ -85,8 +89,9 @@ def make_plan(
         block.name: _judge(block, sizes.get(block.name, 0), before.get(block.name), full=among is None)
         for block in pushed
     }
-    stops = _stops(pushed, verdicts, changes, frozenset(approved))
-    kept, stopped = _bare(changes.filter(pc.invert(stops))), _bare(changes.filter(stops))
+    changes = changes.append_column("back", _kept_back(pushed, verdicts, changes, frozenset(approved)))
+    kept = _bare(changes.filter(pc.is_null(changes["back"])))
+    stopped = _bare(changes.filter(pc.equal(changes["back"], _BLOCKED)))
     unknown = audiences.unaddressed(session)
     origins: list[tuple[SegmentBlock | None, Target]] = [
         (block, target) for block in pushed for target in block.targets
@@ -153,7 +158,7 @@ def _judge(block: SegmentBlock, size: int, before: SegmentState | None, *, full:
         return _Verdict()
     small = None
     if block.minimum_size is not None and size < block.minimum_size:
-        small = f"{size} members, the minimum is {block.minimum_size}: nobody is added"
+        small = f"its size is {size}, the minimum is {block.minimum_size}: nobody is added"
     pushed = (before.pushed_size if before is not None else None) or 0
     blocked, alerts = None, []
     for guard in block.guards if pushed else ():
@@ -167,27 +172,32 @@ def _judge(block: SegmentBlock, size: int, before: SegmentState | None, *, full:
     return _Verdict(blocked, small, tuple(alerts))
 
 
-def _stops(
+def _kept_back(
     pushed: Iterable[SegmentBlock],
     verdicts: Mapping[str, _Verdict],
     changes: pa.Table,
     approved: frozenset[Approved],
 ) -> pa.Array:
-    """True for each change that a guard or a minimum size keeps back."""
+    """Why each change is kept back, null for those that go; approval speaks of guards only."""
+    if not any(one.blocked or one.small for one in verdicts.values()):
+        return pa.nulls(changes.num_rows, pa.string())
     by_target = {target: verdicts[block.name] for block in pushed for target in block.targets}
     none = _Verdict()
-    stops = []
-    for row in changes.to_pylist() if any(one.blocked or one.small for one in verdicts.values()) else ():
+    back: list[str | None] = []
+    for row in changes.to_pylist():
         target = Target(row["connection"], row["target_kind"], row["target_name"])
         verdict = by_target.get(target, none)
-        adds = row["value"] is not None
-        kept_back = (verdict.blocked and not row["gone"]) or (verdict.small and adds)
-        stops.append(bool(kept_back) and (target, row["address"], row["value"]) not in approved)
-    return pa.array(stops or [False] * changes.num_rows, pa.bool_())
+        if verdict.small and row["value"] is not None:
+            back.append(_SMALL)
+        elif verdict.blocked and not row["gone"] and (target, row["address"], row["value"]) not in approved:
+            back.append(_BLOCKED)
+        else:
+            back.append(None)
+    return pa.array(back, pa.string())
 
 
 def _bare(changes: pa.Table) -> pa.Table:
-    return changes.drop_columns(["refused", "reason", "gone", "held"])
+    return changes.drop_columns(["refused", "reason", "gone", "held", "back"])
 
 
 def _audience(
@@ -204,6 +214,10 @@ def _audience(
     rows = at_target(changes, target)
     leaving = rows["value"].null_count
     changing = pc.sum(pc.and_(pc.is_valid(rows["value"]), rows["held"])).as_py() or 0
+    back = set(rows["back"].to_pylist())
+    reasons = [
+        reason for why, reason in ((_BLOCKED, verdict.blocked), (_SMALL, verdict.small)) if why in back and reason
+    ]
     return AudiencePlan(
         origin=origin,
         title=None if block is None else block.title,
@@ -214,7 +228,7 @@ def _audience(
         changing=changing,
         unaddressed=unknown.get((target, origin), 0),
         refused=at_target(refused, target).num_rows,
-        stopped=verdict.blocked or verdict.small,
+        stopped="; ".join(reasons) or None,
         alerts=verdict.alerts,
     )
 

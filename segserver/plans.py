@@ -24,7 +24,7 @@ class AudiencePlan:
         entering, leaving, changing: how many contacts get the value, lose it, or get another one.
         unaddressed: members that the destination does not know.
         refused: contacts that the destination refused lately, not offered again before a day is over.
-        stopped: why nothing, or no additions, will be pushed; None if all goes.
+        stopped: why some of it is kept back; None if all goes.
         alerts: what the owner is told.
     """
 
@@ -68,7 +68,8 @@ class Plan:
         as_of: the run's instant.
         audiences: one for each segment and target, in the order in which they are written; then the plan's own.
         changes: `connection`, `target_kind`, `target_name`, `contact_id`, `address`, `value` (null: clear).
-        stopped: the changes that a guard or a minimum size keeps back, in the same form.
+        stopped: the changes that a guard keeps back until a person approves them, in the same form. What a minimum
+            size keeps back is in neither: it waits for members, not for a person.
         touches: what is due now.
         decisions: about every contact in every scenario, with the reasons of those held.
     """
@@ -100,8 +101,8 @@ class Plan:
         return dict(found)
 
     def of(self, target: Target) -> pa.Table:
-        """The changes at one target."""
-        return at_target(self.changes, target)
+        """The changes at one target, with those that wait for approval."""
+        return at_target(pa.concat_tables([self.changes, self.stopped]), target)
 
     def to_dict(self, *, members: bool = False) -> dict[str, object]:
         """Plain data; with `members`, every change and every reason."""

@@ -23,6 +23,8 @@ PAGES = sorted(path.stem for path in HELP.glob("*.md"))
 FENCE = re.compile(r"^```(?P<kind>[^\n]*)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 
 CHECKED_ELSEWHERE = {
+    "yaml bad": "below",
+    "yaml good": "below",
     "yaml": "tests/connectors/test_connections_page.py",
     "python": "tests/sandbox/test_help.py",
     "seg bad": "tests/rules",
@@ -103,3 +105,24 @@ def without_repeated(workspace: str, block: str) -> str:
     declared = set(re.findall(r"^(?:trait|segment|model|scenario) \w+|^caps\b", block, re.MULTILINE))
     parts = re.split(r"^(?=(?:trait|segment|model|scenario|test|caps)\b)", workspace, flags=re.MULTILINE)
     return "".join(part for part in parts if not any(re.match(rf"{re.escape(head)}\b", part) for head in declared))
+
+
+@pytest.mark.parametrize(
+    ("code", "verdict", "text"),
+    [
+        (code, block["kind"].strip().removeprefix("yaml "), block["text"])
+        for code, section in re.findall(r"^## `(.+?)`\n(.*?)(?=^## |\Z)", page("diagnostics"), re.MULTILINE | re.DOTALL)
+        for block in FENCE.finditer(section)
+        if block["kind"].startswith("yaml")
+    ],
+)
+def test_every_connection_in_the_diagnostics_has_its_finding_beside_the_repositorys(
+    code: str, verdict: str, text: str
+) -> None:
+    """Each file begins with its name in a comment and stands in for, or beside, the workspace's own."""
+    parts = re.split(r"^# (\S+\.yml)$\n", text, flags=re.MULTILINE)[1:]
+    replacing = {name: content.encode() for name, content in zip(parts[::2], parts[1::2], strict=True)}
+    assert replacing
+    found = {finding.code for finding in read(ROOT, replacing).diagnostics}
+    assert (code in found) == (verdict == "bad"), found
+    assert verdict == "bad" or not found

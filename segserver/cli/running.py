@@ -163,6 +163,8 @@ def train(invocation: Invocation, model: str | None, as_of: datetime | None, for
     if form == "json":
         invocation.print_json([report.to_dict() for report in reports])
     else:
+        if not reports:
+            invocation.console.print("there is no model to train: no rule file has a `model` block", markup=False)
         for report in reports:
             invocation.console.print(card.render(report.version.card), markup=False)
             verdict = "serves from now on" if report.promotion.yes else "does not serve"

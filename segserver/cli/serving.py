@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, closing, contextmanager
-from functools import partial
 from importlib.metadata import version
 from io import StringIO
 from threading import Event
@@ -147,12 +146,17 @@ class Server:
         # A segment may be called like a command; waiting for a turn without need does no harm.
         if WRITING.isdisjoint(arguments):
             return self._execute(arguments, invocation)
+        turn = self.worker.in_turn(lambda problem: self._command(arguments, invocation, problem))
         try:
-            return int(str(self.worker.in_turn(partial(self._execute, arguments, invocation)).result()))
+            return int(str(turn.result()))
         except CancelledError:
             invocation.complain("the server is stopping; run the command again when it has ended")
-        except SettingsError as error:
-            invocation.complain(str(error))
+            return 1
+
+    def _command(self, arguments: Sequence[str], invocation: Invocation, problem: str | None) -> int:
+        if problem is None:
+            return self._execute(arguments, invocation)
+        invocation.complain(f"{problem}\n\nnothing was done; the server goes on with the last good workspace")
         return 1
 
 

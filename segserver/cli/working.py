@@ -13,11 +13,9 @@ from segserver.cli import answering
 from segserver.cli.reloading import Watch
 from segserver.cli.retraining import KIND as TRAIN
 from segserver.cli.retraining import retrain
-from segserver.errors import SettingsError
 from segserver.jobs import Job, Schedule, UnderWay, Writer, time_left
 from segserver.pipeline import Engine, RunReport
 from segserver.push import PushReport
-from segserver.store import state
 
 log = logging.getLogger(__name__)
 
@@ -49,10 +47,6 @@ class Worker:
 
     def start(self) -> None:
         """Begin to work: what was missed while no server ran comes first."""
-        with self.engine.store.session() as session:
-            interrupted = state.interrupt_runs(session)
-        if interrupted:
-            log.warning("%d runs were interrupted when the last process ended; what they left is done now", interrupted)
         self._schedule.replace(self._jobs())
         self._schedule.start()
         self.request_notified()
@@ -83,9 +77,9 @@ class Worker:
         """Ask for a run of the contacts that notifications in the inbox speak of."""
         return self._writer.submit(WEBHOOK, self._run_notified)
 
-    def in_turn(self, work: Callable[[], int]) -> Future[object]:
-        """Queue work on the workspace as it is on disk; its future raises SettingsError where that has errors."""
-        return self._writer.submit_each("command", partial(self._on_sound_files, work))
+    def in_turn(self, work: Callable[[str | None], int]) -> Future[object]:
+        """Queue work; it is told what is wrong with the workspace's files as they are by then, None if nothing."""
+        return self._writer.submit_each("command", partial(self._in_turn, work))
 
     def health(self) -> Mapping[str, object]:
         """What is being done, what was done last, and what the workspace's files are like."""
@@ -150,11 +144,9 @@ class Worker:
         if retrain(self.engine):
             self.request_run()
 
-    def _on_sound_files(self, work: Callable[[], int]) -> int:
+    def _in_turn(self, work: Callable[[str | None], int]) -> int:
         self._reload()
-        if (problem := self._watch.last.problem) is not None:
-            raise SettingsError(f"{problem}\n\nnothing was done; the server goes on with the last good workspace")
-        return work()
+        return work(self._watch.last.problem)
 
     def _reload(self) -> None:
         before = self._watch.last.problem

@@ -71,7 +71,8 @@ def check(invocation: Invocation, file: str | None, form: str) -> int:
 
 def _say_checked(invocation: Invocation, read: int, errors: int, warnings: int) -> None:
     if errors or warnings:
-        invocation.console.print(f"\n{errors} errors, {warnings} warnings in {read} files")
+        counted = f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}"
+        invocation.console.print(f"\n{counted} in {read} files")
     else:
         invocation.console.print(f"{read} files are fine")
 

@@ -19,8 +19,7 @@ from segserver.compiler.slices import Ahead, at_moment
 from segserver.compiler.sources import Source, absent_counts, by_event, contact_frame, leaf_columns, past_traits
 from segserver.compiler.translate import Moment
 from segserver.compiler.walk import Node
-from segserver.errors import Diagnostic, FindingsError, Severity
-from segserver.rules.program import Aggregate, Did, ModelBlock, Program, Score, TraitValue
+from segserver.rules.program import Aggregate, Did, ModelBlock, Program, TraitValue
 
 _Reading = tuple[ir.Table, Mapping[str, ir.Value]]
 """A table with columns for every cutoff, and what those are for a missing contact, where that is not unknown."""
@@ -46,10 +45,6 @@ def compile_training(
         horizon: length of the label window.
         as_of: labels count what was known by then.
         prefix: begins the name of every table made.
-
-    Raises:
-        FindingsError: a feature or the population reads what the past does not keep: a trait without history, or a
-            score.
     """
     block = program.models[model]
     ahead = Ahead(gap=gap, horizon=horizon, known_by=as_of)
@@ -72,7 +67,6 @@ class _TrainingRows:
         self._prefix = prefix
         self._wanted: list[Node] = [*(feature.value for feature in block.features), *population, label]
         self._needs = Requirements(program, self._wanted)
-        _refuse_unkept(program, block, self._needs)
         self._leaves = leaf_columns(self._needs.leaves)
         self._steps: list[Step] = []
 
@@ -142,33 +136,3 @@ def _source_at(place: int, table: ir.Table, absent: Mapping[str, ir.Value], colu
     held = {column: _column_at(column, place) for column in columns if _column_at(column, place) in table.columns}
     zeros = {column: absent[name] for column, name in held.items() if name in absent}
     return Source(table, held, zeros)
-
-
-def _refuse_unkept(program: Program, block: ModelBlock, needs: Requirements) -> None:
-    """Stop if training would have to know what the past does not keep."""
-    findings = [
-        _finding(
-            block,
-            node,
-            f"trait {node.name} has no history, so its value at a past cutoff is not known",
-            "add `history: true` to the trait in its connection, or leave it out of the model",
-        )
-        for node in needs.leaves
-        if isinstance(node, TraitValue) and not program.catalog.traits[node.name].history
-    ]
-    findings += [
-        _finding(
-            block,
-            score,
-            f"the score of {score.model} at a past cutoff is not known",
-            "use the features of that model instead",
-        )
-        for score in needs.scores
-    ]
-    if findings:
-        raise FindingsError(findings)
-
-
-def _finding(block: ModelBlock, node: TraitValue | Score, cause: str, cure: str) -> Diagnostic:
-    message = f"model {block.name} cannot be trained: {cause}"
-    return Diagnostic("not-kept-in-the-past", Severity.ERROR, node.span, message, cure)

@@ -109,7 +109,7 @@ class FilesConnector:
         try:
             path = files_audiences.locate(self._folder, target.name)
             members = files_audiences.read(path)
-            outcomes = [_merge(members, item) for item in writes]
+            outcomes = _merge(members, writes)
             files_audiences.write(path, members)
         except SettingsError as error:
             return [Outcome(item, Status.REJECTED, str(error)) for item in writes]
@@ -147,16 +147,30 @@ class FilesConnector:
         return [Outcome(item, Status.FAILED, "a connection of kind files cannot send") for item, _ in triggers]
 
 
-def _merge(members: files_audiences.Members, write: Write) -> Outcome:
-    """Carry out one write on the members of a file."""
-    if write.value is None:
-        members.pop(write.contact_id, None)
-        return Outcome(write, Status.CONFIRMED)
-    try:
-        members[write.contact_id] = files_audiences.identities_of(write.address)
-    except ValueError as error:
-        return Outcome(write, Status.REJECTED, str(error))
-    return Outcome(write, Status.CONFIRMED)
+def _merge(members: files_audiences.Members, writes: Sequence[Write]) -> list[Outcome]:
+    """Carry out writes on the members of a file.
+
+    A row is cleared by its address, not by its contact: that of a contact whose identities have changed may have been
+    written anew by then, and that of a merged one stands under an id that has ended.
+    """
+    contacts = {address(identities): contact for contact, identities in members.items()}
+    outcomes = []
+    for item in writes:
+        if item.value is None:
+            members.pop(contacts.pop(item.address, ""), None)
+            outcomes.append(Outcome(item, Status.CONFIRMED))
+            continue
+        try:
+            identities = files_audiences.identities_of(item.address)
+        except ValueError as error:
+            outcomes.append(Outcome(item, Status.REJECTED, str(error)))
+            continue
+        if item.contact_id in members:
+            contacts.pop(address(members[item.contact_id]), None)
+        members[item.contact_id] = identities
+        contacts[address(identities)] = item.contact_id
+        outcomes.append(Outcome(item, Status.CONFIRMED))
+    return outcomes
 
 
 def _modified(path: Path) -> datetime:

@@ -73,7 +73,8 @@ class ObjectFeed:
             place = {"digest": self.digest, "phase": "list", "since": format_instant(until), "again": again}
         if place["phase"] == "list":
             yield from self._list(place, until)
-            return
+            if parse_instant(str(place["since"])) >= until:
+                return
         while True:
             through = parse_instant(str(place.setdefault("through", format_instant(until))))
             since = parse_instant(str(place["since"])) - OVERLAP
@@ -93,13 +94,17 @@ class ObjectFeed:
             records += self.by_id([str(one["id"]) for one in found]) if self._too_long() else found
             after = paged(answer)
             if after is None:
-                place = {"digest": self.digest, "phase": "search", "since": place["since"]}
-                yield FeedPage("list", records, place, again, until)
-                return
+                break
             place["after"] = after
             if len(records) >= self.group:
                 yield FeedPage("list", records, dict(place), again, None)
                 records = []
+        for name in ("after", "again"):
+            place.pop(name, None)
+        place["phase"] = "search"
+        # A load that was cut short began at an earlier instant: what changed since in its first pages is not known yet.
+        whole = parse_instant(str(place["since"])) >= until
+        yield FeedPage("list", records, dict(place), again, until if whole else None)
 
     def _listed(self, after: object) -> Any:
         if self._too_long():

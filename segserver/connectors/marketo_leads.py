@@ -52,10 +52,12 @@ class LeadsStream:
         """Pages after the cursor, up to `until`."""
         place = dict(cursor) if cursor and cursor.get("digest") == self._digest else self._beginning(until)
         if place["phase"] == "extract":
-            yield from self._extract(place, until)
-        else:
-            yield from self._changes(place, until)
-            yield from self._removals(place, until)
+            through = parse_instant(str(place["through"]))
+            yield from self._extract(place, through, until)
+            if through >= until:
+                return
+        yield from self._changes(place, until)
+        yield from self._removals(place, until)
 
     def by_id(self, source_ids: Sequence[str]) -> list[SourceItem]:
         """Fresh copies; a Deletion for those gone."""
@@ -91,8 +93,8 @@ class LeadsStream:
                 return min(created).replace(microsecond=0)
         return _EPOCH
 
-    def _extract(self, place: dict[str, object], until: datetime) -> Iterator[Page]:
-        start, through = parse_instant(str(place["from"])), parse_instant(str(place["through"]))
+    def _extract(self, place: dict[str, object], through: datetime, until: datetime) -> Iterator[Page]:
+        start = parse_instant(str(place["from"]))
         while start <= through:
             end = min(start + WINDOW, through)
             items: list[SourceItem] = []
@@ -103,8 +105,9 @@ class LeadsStream:
                     items = []
             start = end + timedelta(seconds=1)
             if start > through:
-                place = {name: place[name] for name in ("digest", "changes", "removals")} | {"phase": "changes"}
-                yield Page(items, place, through if through >= until else None)
+                del place["from"], place["through"]
+                place["phase"] = "changes"
+                yield Page(items, dict(place), through if through >= until else None)
             else:
                 place["from"] = format_instant(start)
                 yield Page(items, dict(place))

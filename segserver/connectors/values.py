@@ -102,7 +102,7 @@ def _number_of_text(text: str) -> Decimal:
     if _NUMBER.fullmatch(re.sub(r"[\s,'_]", "", text)):
         plain = re.sub(r"[\s,'_]", "", text)
         raise ValueError(f"{shown(text)} is not a number; write {plain}, without separators of thousands")
-    raise ValueError(f"{shown(text)} is not a number; write it in digits, such as 1234.5, or leave it empty")
+    raise ValueError(f"{shown(text)} is not a number; write it in digits, such as 1234.5")
 
 
 def _boolean(raw: object) -> bool:

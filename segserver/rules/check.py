@@ -17,6 +17,7 @@ from segserver.rules.declarations import declaration
 from segserver.rules.findings import Findings
 from segserver.rules.graph import Key, order
 from segserver.rules.parse import parse
+from segserver.rules.past import refuse_unkept
 from segserver.rules.program import (
     CapsBlock,
     ModelBlock,
@@ -60,6 +61,7 @@ class _Declared:
     """The blocks of all files by kind and name, each name once, in the order of files and lines."""
 
     named: dict[Key, nodes.TraitNode | nodes.BlockNode] = field(default_factory=dict)
+    folded: dict[Key, nodes.Name] = field(default_factory=dict)
     caps: list[nodes.BlockNode] = field(default_factory=list)
     tests: list[nodes.TestNode] = field(default_factory=list)
 
@@ -100,6 +102,10 @@ def _declare(
         where = f"synced from {', '.join(sources)}" if sources else "a trait of every contact"
         findings.error("duplicate-name", name.span, f"`{name.text}` is already {where}", "choose another name")
         return
+    twin = declared.folded.setdefault((kind, name.text.casefold()), name)
+    if twin is not name:
+        message = f"`{name.text}` and `{twin.text}` differ in letter case only"
+        findings.error("name-case", name.span, message, "rename one of them", ((twin.span, "the first one"),))
     declared.named[kind, name.text] = block
 
 
@@ -154,6 +160,7 @@ class _Checker:
         elif node.keyword == "model":
             learned = model(node, self._scope)
             if learned is not None:
+                refuse_unkept(learned, self._traits, self._segments, self._catalog, self._findings)
                 self._declarations[key] = declaration(learned, self._declarations)
                 self._models[name] = replace(learned, declaration=self._declarations[key])
         else:

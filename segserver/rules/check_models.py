@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from segserver.rules import nodes
@@ -19,6 +20,9 @@ CUTOFFS = 8
 """Cutoffs of a model that does not say how many."""
 
 _LATER_ALGORITHMS = ("auto", "forest", "boosting", "xgboost", "lightgbm")
+_FRAME_COLUMNS = frozenset({"contact_id", "cutoff", "label"})
+"""Columns of a training frame that are not features."""
+
 _FEATURE_KINDS = frozenset({Kind.NUMBER, Kind.BOOLEAN, Kind.DURATION})
 
 
@@ -95,14 +99,24 @@ def _features(clauses: Clauses, scope: Scope) -> tuple[Feature, ...] | None:
     first: dict[str, nodes.FeatureNode] = {}
     features: list[Feature] = []
     for node in written:
-        if node.name.text in first:
-            related = ((first[node.name.text].name.span, "the first one"),)
-            message = f"two features are called `{node.name.text}`"
-            scope.findings.error("duplicate-name", node.name.span, message, "rename one of them", related)
-        first.setdefault(node.name.text, node)
+        _check_name(node.name, first, scope)
+        first.setdefault(node.name.text.casefold(), node)
         checked = _feature(node, scope)
         features += [Feature(node.name.text, checked, node.span)] if checked is not None else []
     return tuple(features) if features and len(features) == len(written) else None
+
+
+def _check_name(name: nodes.Name, first: Mapping[str, nodes.FeatureNode], scope: Scope) -> None:
+    """A feature becomes a column of the training frame, beside others, in an engine that ignores case."""
+    if name.text.casefold() in _FRAME_COLUMNS:
+        scope.findings.error("reserved-name", name.span, f"a feature cannot be called `{name.text}`", "rename it")
+    other = first.get(name.text.casefold())
+    if other is None:
+        return
+    same = other.name.text == name.text
+    message = f"two features are called `{name.text}`" if same else f"`{name.text}` differs in letter case only"
+    code = "duplicate-name" if same else "name-case"
+    scope.findings.error(code, name.span, message, "rename one of them", ((other.name.span, "the first one"),))
 
 
 def _feature(node: nodes.FeatureNode, scope: Scope) -> Value | Condition | None:

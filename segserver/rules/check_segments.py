@@ -68,8 +68,14 @@ def _targets(clauses: Clauses, scope: Scope) -> tuple[Target, ...]:
             message = f"this segment is pushed to {place} twice"
             first = ((found[place].span, "the first one"),)
             scope.findings.error("duplicate-clause", clause.span, message, "keep one of them", first)
+        elif place in scope.pushed:
+            message = f"another segment is pushed to {place} already"
+            first = ((scope.pushed[place], "the first one"),)
+            hint = "choose another name, or write one segment with `any of (...)`"
+            scope.findings.error("shared-target", clause.span, message, hint, first)
         elif place is not None:
             found[place] = clause
+    scope.pushed.update({place: clause.span for place, clause in found.items()})
     return tuple(found)
 
 

@@ -29,6 +29,7 @@ CODES = frozenset(
         *("reversed-between", "where-needs-parentheses"),
         # clauses
         *("missing-clause", "duplicate-clause", "conflicting-clauses", "second-caps", "bad-target", "two-senders"),
+        *("shared-target", "not-kept-in-the-past"),
         *("steps-over-cap", "bad-placeholder"),
         # the catalog
         *("type-conflict", "no-source-order", "name-case", "reserved-name", "double-counting"),

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from segserver.errors import Span
 from segserver.rules import nodes
 from segserver.rules.findings import Findings
 from segserver.rules.program import ComputedTrait, Condition, CreatedAt, PropertyValue, TraitValue, Value
 from segserver.rules.suggest import did_you_mean, listed
 from segserver.rules.unsupported import refuse
-from segserver.specs import Catalog, Event, Type
+from segserver.specs import Catalog, Event, Target, Type
 
 CREATED_AT = "created_at"
 
@@ -27,6 +28,8 @@ class Scope:
         findings: takes what is wrong.
         condition: checks a condition; values that hold conditions call it.
         event: the event whose properties are visible: inside `where` only.
+        pushed: targets that a segment is pushed to already, with the place that says so; grows while segments are
+            checked, since an audience has one segment.
     """
 
     catalog: Catalog
@@ -36,6 +39,7 @@ class Scope:
     findings: Findings
     condition: Callable[[nodes.Condition, Scope], Condition | None]
     event: Event | None = None
+    pushed: dict[Target, Span] = field(default_factory=dict)
 
     def inside(self, event: Event) -> Scope:
         """The scope inside the `where` of an event."""

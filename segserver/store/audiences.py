@@ -85,7 +85,7 @@ def desire_members(session: Session, segment: str, target: Target, value: str, a
             memberships=MEMBERSHIPS,
             contacts=CONTACTS,
             addresses=_address_table(target.connection),
-            restricted=_restricted("m", among),
+            restricted=_restricted("AND", "m", among),
         ),
         [target.connection, target.kind, target.name, value, segment],
     )
@@ -115,41 +115,58 @@ def desire_values(session: Session, target: Target, origin: str, values: pa.Tabl
 def difference(session: Session, as_of: datetime, among: str | None = None) -> pa.Table:
     """What to write so that destinations hold what is desired, for the targets in scope.
 
+    Where the last write to an address failed, nobody knows what it holds: what is desired there is written again, even
+    if that is nothing.
+
     Args:
         session: the writer's, after `begin` and the `desire_...` calls.
         as_of: the run's instant; younger refusals of the same value are not offered again.
         among: temporary table of the only contacts concerned; None: all.
 
     Returns:
-        `connection`, `target_kind`, `target_name`, `contact_id`, `address`, `value` (null: clear), `origin`, `held`
-        (it has another value there now), `gone` (the contact is deleted or suppressed), `refused` (the destination
-        refused this value lately, with `reason`), ordered by target, contact and address.
+        `connection`, `target_kind`, `target_name`, `contact_id`, `address`, `value` (null: clear), `origin`, `moved`
+        (to clear, since the contact has another address there now), `held` (it has another value there now), `gone`
+        (the contact is deleted or suppressed), `refused` (the destination refused this value lately, with `reason`),
+        ordered by target, contact and address.
     """
     return session.arrow(
         compose(
-            """WITH held AS (
-            SELECT a.* FROM acknowledged a SEMI JOIN scope USING (connection, target_kind, target_name)
-            WHERE true {restricted}),
-        wanted AS (
+            """WITH wanted AS (
             SELECT DISTINCT connection, target_kind, target_name, contact_id, address, value
             FROM desired WHERE address IS NOT NULL
         ),
+        held AS (SELECT a.* FROM acknowledged a SEMI JOIN scope USING (connection, target_kind, target_name)),
+        unsure AS (
+            SELECT connection, target_kind, target_name, address, coalesce(m.survivor, a.contact_id) AS contact_id
+            FROM (
+                SELECT * FROM acknowledgements SEMI JOIN scope USING (connection, target_kind, target_name)
+                QUALIFY row_number()
+                    OVER (PARTITION BY connection, target_kind, target_name, address ORDER BY seq DESC) = 1
+            ) a LEFT JOIN merges m ON m.loser = a.contact_id
+            WHERE a.status IN ('failed', 'unknown')
+        ),
         changes AS (
-            SELECT connection, target_kind, target_name, coalesce(w.contact_id, h.contact_id) AS contact_id, address,
-                w.value, h.value IS NOT NULL AS held
-            FROM wanted w FULL JOIN held h USING (connection, target_kind, target_name, address)
-            WHERE w.value IS DISTINCT FROM h.value
+            SELECT connection, target_kind, target_name, address,
+                coalesce(w.contact_id, h.contact_id, u.contact_id) AS contact_id, w.value, h.value IS NOT NULL AS held
+            FROM wanted w
+            FULL JOIN held h USING (connection, target_kind, target_name, address)
+            FULL JOIN unsure u USING (connection, target_kind, target_name, address)
+            WHERE w.value IS DISTINCT FROM h.value OR u.contact_id IS NOT NULL
         )
-        SELECT c.*, o.origin, coalesce(k.suppressed OR k.deleted_at IS NOT NULL, true) AS gone,
-            r.address IS NOT NULL AS refused, r.reason
+        SELECT c.connection, c.target_kind, c.target_name, c.contact_id, c.address, c.value, o.origin,
+            c.value IS NULL AND e.contact_id IS NOT NULL AS moved, c.held,
+            coalesce(k.suppressed OR k.deleted_at IS NOT NULL, true) AS gone, r.address IS NOT NULL AS refused, r.reason
         FROM changes c
         JOIN scope o USING (connection, target_kind, target_name)
+        LEFT JOIN (SELECT DISTINCT connection, target_kind, target_name, contact_id FROM wanted) e
+            USING (connection, target_kind, target_name, contact_id)
         LEFT JOIN contacts k ON k.contact_id = c.contact_id
         LEFT JOIN (SELECT * FROM refused WHERE acknowledged_at > $lately) r
             ON r.connection = c.connection AND r.target_kind = c.target_kind AND r.target_name = c.target_name
             AND r.address = c.address AND r.value IS NOT DISTINCT FROM c.value
+        {restricted}
         ORDER BY c.connection, c.target_kind, c.target_name, c.contact_id, c.address""",
-            restricted=_restricted("a", among),
+            restricted=_restricted("WHERE", "c", among),
         ),
         {"lately": as_of - RETRY_REFUSED_AFTER},
     )
@@ -158,11 +175,12 @@ def difference(session: Session, as_of: datetime, among: str | None = None) -> p
 def still_meant(session: Session, changes: pa.Table) -> pa.Table:
     """The rows of `changes` that no evaluation since has overtaken.
 
-    Nobody is added who has left the segment meanwhile, or was deleted or suppressed; nobody is removed who is back.
+    Nobody is added who has left the segment meanwhile, or was deleted or suppressed; nobody is removed who is back,
+    except from an address that is not the contact's any more.
 
     Args:
         session: any thread's.
-        changes: as `difference` gives them, with `origin`.
+        changes: as `difference` gives them, with `origin` and `moved`.
     """
     session.load("planned changes", changes)
     found = session.arrow(
@@ -171,7 +189,8 @@ def still_meant(session: Session, changes: pa.Table) -> pa.Table:
         LEFT JOIN contacts c ON c.contact_id = p.contact_id
         LEFT JOIN segment_state s ON s.segment = p.origin
         WHERE CASE
-            WHEN p.value IS NULL THEN s.segment IS NULL OR m.segment IS NULL OR c.suppressed OR c.deleted_at IS NOT NULL
+            WHEN p.value IS NULL THEN p.moved OR s.segment IS NULL OR m.segment IS NULL OR c.suppressed
+                OR c.deleted_at IS NOT NULL
             ELSE NOT c.suppressed AND c.deleted_at IS NULL AND (s.segment IS NULL OR m.segment IS NOT NULL)
         END
         ORDER BY p.connection, p.target_kind, p.target_name, p.contact_id, p.address"""
@@ -209,10 +228,11 @@ def _in_scope(session: Session, target: Target, origin: str) -> None:
     session.execute("INSERT INTO scope VALUES (?, ?, ?, ?)", [target.connection, target.kind, target.name, origin])
 
 
-def _restricted(table: str, among: str | None) -> Sql:
+def _restricted(word: str, table: str, among: str | None) -> Sql:
     if among is None:
         return Sql("")
-    return compose(" AND {table}.contact_id IN (SELECT contact_id FROM {among})", table=table, among=among)
+    condition = "{word} {table}.contact_id IN (SELECT contact_id FROM {among})"
+    return compose(condition, word=Sql(word), table=table, among=among)
 
 
 def _target(row: dict[str, object]) -> Target:

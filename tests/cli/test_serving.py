@@ -197,7 +197,7 @@ def test_a_broken_edit_leaves_the_last_good_workspace_and_shows_its_place(place,
         (place.directory / "rules" / "more.seg").unlink()
         assert place.command("plan")[0] == 0
         assert _get(server, "/healthz")["workspace"]["problem"] is None
-    assert [kind for kind, _ in place.kinds()] == ["run", "run", "plan"]
+    assert sorted(kind for kind, _ in place.kinds()) == ["plan", "run", "run"]
 
 
 def test_a_broken_workspace_does_not_start(place):
@@ -266,6 +266,37 @@ def test_secrets_are_in_no_log(place, caplog):
 
 
 # ---- training
+
+MODEL = """model again "Buys again"
+  predicts  did purchase in next 30 days
+  features
+    orders = count(purchase in last 90 days)
+  retrain   every 7 days
+"""
+
+
+def test_a_model_that_cannot_be_trained_yet_is_tried_once_a_day_and_after_each_edit(place):
+    def attempts():
+        return sum(kind == "train" for kind in (one["kind"] for one in server.runs(50)))
+
+    def run_later(**by):
+        place.clock.advance(timedelta(**by))
+        server.request_run()
+        server.settle(PATIENCE)
+
+    place.write("rules/model.seg", MODEL)
+    with place.running() as server:
+        assert attempts() == 1
+        run_later(hours=1)
+        assert attempts() == 1
+        place.write("rules/model.seg", MODEL.replace("last 90 days", "last 60 days"))
+        run_later(hours=1)
+        assert attempts() == 2
+        run_later(hours=1)
+        assert attempts() == 2
+        run_later(days=1)
+        assert attempts() == 3
+    assert {status for kind, status in place.kinds() if kind == "train"} == {"failed"}
 
 
 def _run(minutes_ago, **models):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -11,7 +10,6 @@ import pytest
 from segserver.compiler.features import compile_training
 from segserver.compiler.plan import Materialise
 from segserver.compiler.sql import to_sql
-from segserver.errors import FindingsError, Span
 from segserver.rules.program import (
     Ago,
     Comparison,
@@ -25,10 +23,8 @@ from segserver.rules.program import (
     Instant,
     Likely,
     Measure,
-    ModelBlock,
     Program,
     PropertyValue,
-    Score,
     TraitBlock,
     Unit,
     Window,
@@ -218,30 +214,3 @@ def test_most_frequent_and_many_cutoffs_together(world: World) -> None:
     assert {cutoff for (_, cutoff), row in found.items() if row["tea"] == 1.0} == {
         cutoff for cutoff in cutoffs if cutoff > FIRST
     }
-
-
-@pytest.mark.parametrize(
-    ("feature", "named"),
-    [
-        (Feature("f", trait("seats")), "trait seats has no history"),
-        (Feature("f", Comparison("=", trait("country"), text("FR"))), "trait country has no history"),
-        (Feature("f", Score("other")), "the score of other at a past cutoff is not known"),
-        (Feature("f", InSegment("picked")), "the score of other at a past cutoff is not known"),
-    ],
-    ids=["trait", "condition", "score", "through a segment"],
-)
-def test_training_stops_at_what_the_past_does_not_keep(feature: Feature, named: str) -> None:
-    other: ModelBlock = model("other", Feature("orders", count()))
-    rules = program({"picked": Likely("other")}, models=[other, model("m", feature)])
-    with pytest.raises(FindingsError, match=f"model m cannot be trained: {named}"):
-        compile_training(rules, "m", [FIRST], gap=GAP, horizon=HORIZON, as_of=NOW)
-
-
-def test_all_findings_are_shown_at_their_places() -> None:
-    place = Span("rules/m.seg", 4, 7, 4, 12)
-    features = (Feature("f", replace(trait("seats"), span=place)), Feature("g", trait("country")))
-    with pytest.raises(FindingsError) as caught:
-        compile_training(program({}, models=[model("m", *features)]), "m", [FIRST], gap=GAP, horizon=HORIZON, as_of=NOW)
-    first, second = caught.value.diagnostics
-    assert first.span == place
-    assert "trait country" in second.message

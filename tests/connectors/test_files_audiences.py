@@ -36,8 +36,8 @@ def _add(contact: str, target: Target = HOT, **identities: str) -> Write:
     return Write(target, contact, address(identities), MEMBER)
 
 
-def _remove(contact: str, target: Target = HOT) -> Write:
-    return Write(target, contact, "{}", None)
+def _remove(contact: str, target: Target = HOT, **identities: str) -> Write:
+    return Write(target, contact, address(identities), None)
 
 
 def _push(shop: FilesConnector, *writes: Write) -> list[Outcome]:
@@ -58,8 +58,22 @@ def test_members_are_rows_with_their_identities(tmp_path: Path, shop: FilesConne
 
 def test_a_push_changes_only_what_it_names(shop: FilesConnector) -> None:
     _push(shop, _add("c1", email="a@x"), _add("c2", email="b@x"))
-    _push(shop, _remove("c1"), _add("c3", email="c@x"), _add("c2", email="b2@x"))
+    _push(shop, _remove("c1", email="a@x"), _add("c3", email="c@x"), _add("c2", email="b2@x"))
     assert shop.holds(HOT) == {address({"email": "b2@x"}): MEMBER, address({"email": "c@x"}): MEMBER}
+
+
+@pytest.mark.parametrize("first", ["set", "clear"])
+def test_a_contact_whose_identities_changed_stays_whichever_write_comes_first(shop: FilesConnector, first: str) -> None:
+    _push(shop, _add("c1", email="a@x"))
+    writes = [_add("c1", email="b@x"), _remove("c1", email="a@x")]
+    _push(shop, *(writes if first == "set" else reversed(writes)))
+    assert shop.holds(HOT) == {address({"email": "b@x"}): MEMBER}
+
+
+def test_the_row_of_a_merged_contact_leaves_though_its_id_has_ended(shop: FilesConnector) -> None:
+    _push(shop, _add("loser", email="a@x"), _add("winner", email="b@x"))
+    _push(shop, _remove("winner", email="a@x"))
+    assert shop.holds(HOT) == {address({"email": "b@x"}): MEMBER}
 
 
 def test_the_same_push_again_changes_nothing(tmp_path: Path, shop: FilesConnector) -> None:
@@ -72,7 +86,7 @@ def test_the_same_push_again_changes_nothing(tmp_path: Path, shop: FilesConnecto
 
 def test_an_audience_that_empties_keeps_its_header(tmp_path: Path, shop: FilesConnector) -> None:
     _push(shop, _add("c1", email="a@x"))
-    _push(shop, _remove("c1"))
+    _push(shop, _remove("c1", email="a@x"))
     assert (tmp_path / "audiences" / "hot.csv").read_bytes() == b"contact_id\r\n"
     assert shop.holds(HOT) == {}
 
@@ -86,7 +100,7 @@ def test_parquet_holds_the_same_members_as_plain_text(tmp_path: Path, shop: File
         {"contact_id": "c2", "email": None, "phone": "1"},
     ]
     assert shop.holds(target) == {address({"email": "=1+1"}): MEMBER, address({"phone": "1"}): MEMBER}
-    _push(shop, _remove("c1", target), _remove("c2", target))
+    _push(shop, _remove("c1", target, email="=1+1"), _remove("c2", target, phone="1"))
     assert shop.holds(target) == {}
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import responses
 
-from segserver.connectors.base import Destination, Outcome, Status, Trigger, Write
+from segserver.connectors.base import VALUE, Destination, Outcome, Status, Trigger, Write
 from segserver.connectors.build import Connector
 from segserver.specs import Target
 
@@ -280,7 +280,30 @@ def test_the_burst_limit_follows_the_headers(
 def test_other_targets_and_triggers_are_refused_by_name(crm: Destination) -> None:
     (outcome,) = apply(crm, [write(Target("crm", "user property", "x"), 1, "1")])
     assert outcome.status is Status.REJECTED
-    trigger = Trigger("k", "c1", "1", "Win back", {})
     assert crm.trigger_batch == 0
-    assert crm.trigger([trigger])[0].status is Status.REJECTED
-    assert crm.read_back([(trigger, datetime(2026, 1, 1))])[0].status is Status.FAILED
+    assert crm.trigger([Trigger("k", "c1", "1", "Win back", {})])[0].status is Status.REJECTED
+
+
+class TestTouchesStartedByAProperty:
+    READ = f"{API}/crm/objects/2026-03/contacts/batch/read"
+
+    @staticmethod
+    def told(crm: Destination, *numbers: int) -> dict[str, str]:
+        touches = [Trigger(f"k{one}", f"c{one}", str(one), "segserver_send", {VALUE: "word 1"}) for one in numbers]
+        return statuses(crm.read_back([(touch, datetime(2026, 1, 1)) for touch in touches]))
+
+    def test_the_history_of_the_property_says_what_became_of_them(
+        self, crm: Destination, platform: responses.RequestsMock
+    ) -> None:
+        def record(number: int, *values: str) -> dict[str, Any]:
+            past = [{"value": value, "timestamp": "2026-01-01T00:00:00Z"} for value in values]
+            return {"id": str(number), "properties": {}, "propertiesWithHistory": {"segserver_send": past}}
+
+        platform.post(self.READ, json={"results": [record(1, "word 1"), record(2), record(3, "word 2", "word 1")]})
+        assert self.told(crm, 1, 2, 3, 4) == {"c1": "confirmed", "c2": "failed", "c3": "confirmed", "c4": "rejected"}
+
+    def test_they_stay_unknown_where_the_contacts_cannot_be_read(
+        self, crm: Destination, platform: responses.RequestsMock
+    ) -> None:
+        platform.post(self.READ, status=503)
+        assert self.told(crm, 1) == {"c1": "unknown"}

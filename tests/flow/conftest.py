@@ -62,6 +62,9 @@ scenario word "A word to customers"
 """Both kinds of senders, several calls for each campaign, and contacts in more than one scenario."""
 
 
+SENT_BY = "segserver_send"
+
+
 class World:
     """A workspace and its platforms, at one clock.
 
@@ -119,6 +122,11 @@ class World:
         """How often each campaign was requested for each lead."""
         return dict(self.sandbox.marketo.requests)
 
+    def times_sent_for(self):
+        """How often the property that starts the touches by SMS was set, for each contact."""
+        contacts = self.sandbox.hubspot.contacts
+        return {str(one.id): len(one.past(SENT_BY)) for one in contacts if one.past(SENT_BY)}
+
     def held_by_platforms(self):
         """What the platforms hold of ours, without what tells of instants."""
         state = self.sandbox.state()
@@ -130,6 +138,7 @@ class World:
             },
             "marketo lists": state["marketo"]["lists"],
             "campaign requests": state["marketo"]["campaign_requests"],
+            "touches by SMS": self.times_sent_for(),
             "ga4 user properties": state["ga4"]["user_properties"],
         }
 

@@ -3,8 +3,9 @@
 It imports the engine once and forks for every order, so that a run costs what the run costs. An order is a line of
 JSON on standard input; the answer is the process's exit code, or minus the signal that ended it.
 
-Every commit and every outgoing call is a point, before and after it. Points are numbered within their thread, because
-pushes to several platforms go on at the same time.
+Every commit (of a transaction, or of a statement outside one) and every outgoing call is a point, before and after it.
+Points are numbered within their thread, because pushes to several platforms go on at the same time. A commit is named
+after the last table it writes.
 """
 
 from __future__ import annotations
@@ -26,9 +27,8 @@ from segserver.connectors.http import HttpClient
 from segserver.store.session import Session
 
 _WRITES = re.compile(
-    r"""\s*(?:INSERT INTO|DELETE FROM|UPDATE|MERGE INTO|CREATE TABLE|ALTER TABLE|DROP TABLE(?! IF EXISTS temp\.))\s+
-    ("[^"]+"|\w+)""",
-    re.VERBOSE,
+    r"\s*(?:INSERT INTO|DELETE FROM|UPDATE|MERGE INTO|(?:CREATE|ALTER) TABLE|DROP TABLE(?! IF EXISTS temp\.))"
+    r'\s+("[^"]+"|\w+)'
 )
 _TEMPORARY = re.compile(r'\s*CREATE OR REPLACE TEMP TABLE\s+("[^"]+"|\w+)')
 _VARIABLE = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|\d+")
@@ -67,14 +67,15 @@ def watch(points):
 
     def watched_run(session, sql, params):
         if found := _TEMPORARY.match(sql):
-            temporary.add(found[1])
+            temporary.add(found[1].strip('"'))
         found = _WRITES.match(sql)
-        if found is None or found[1] in temporary:
+        table = found[1].strip('"') if found else None
+        if table is None or table in temporary:
             return run(session, sql, params)
         if session._open:
-            written.tables = [*getattr(written, "tables", []), found[1].strip('"')]
+            written.tables = [*getattr(written, "tables", []), table]
             return run(session, sql, params)
-        return points.around(f"statement {found[1]}", lambda: run(session, sql, params))
+        return points.around(f"commit {table}", lambda: run(session, sql, params))
 
     def watched_commit(session):
         tables, written.tables = getattr(written, "tables", []), []
@@ -109,7 +110,8 @@ def main():
             finally:
                 sys.stderr.flush()
                 os._exit(code)
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ def workspace_catalog() -> Catalog:
     """What connectors/*.yml of the repository provide."""
     texts = ("first_name", "country", "city", "lifecycle_stage", "age_band", "income_band")
     traits = {name: Trait(name, TEXT, name == "lifecycle_stage", ("crm",)) for name in texts}
-    traits["household_size"] = Trait("household_size", NUMBER, False, ("crm",))
+    traits["household_size"] = Trait("household_size", NUMBER, True, ("crm",))
     mailing = {"mailing": TEXT}
     events = {
         "purchase": Event("purchase", {"amount": USD, "categories": TEXTS, "items": NUMBER}, ("crm",)),

@@ -132,8 +132,8 @@ def test_a_model_has_all_its_clauses(catalog: Catalog) -> None:
       features
         a = count(purchase in last 90 days)
         spend, household_size
-        b = country is "FR"
-          and city is known
+        b = lifecycle_stage is "lead"
+          and household_size is known
         c = days since last purchase
       algorithm logistic
       calibrate isotonic

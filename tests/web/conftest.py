@@ -40,7 +40,7 @@ class PretendedServer:
     inbox: dict[tuple[str, str], object] = field(default_factory=dict)
     requested: int = 0
     commands: list[tuple[list[str], int]] = field(default_factory=list)
-    connections = {name: _spec(name) for name in ("crm", "engage")}
+    connections: dict = field(default_factory=lambda: {name: _spec(name) for name in ("crm", "engage")})
 
     def health(self):
         return {"status": self.status, "workspace": {"problem": "rules/a.seg:1:1: error"}}

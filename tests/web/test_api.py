@@ -111,7 +111,9 @@ def test_a_body_that_is_too_large_is_refused(client):
 # ---- whom
 
 
-@pytest.mark.parametrize("headers", [{}, _bearer("wrong"), {"Authorization": "secret"}, {"Authorization": "Basic secret"}])
+@pytest.mark.parametrize(
+    "headers", [{}, _bearer("wrong"), {"Authorization": "secret"}, {"Authorization": "Basic secret"}]
+)
 def test_with_a_token_set_nothing_is_told_without_it(client, backend, headers):
     backend.api_token = "secret"
     for method, path in (("GET", "/api/segments"), ("GET", "/api/contacts/c01"), ("POST", "/api/runs")):

@@ -107,7 +107,14 @@ def test_closing_ends_the_threads_and_frees_the_port(backend, clock):
 
 @pytest.mark.parametrize(
     ("host", "only_here"),
-    [("127.0.0.1", True), ("127.0.0.2", True), ("::1", True), ("localhost", True), ("10.0.0.1", False), ("host", False)],
+    [
+        ("127.0.0.1", True),
+        ("127.0.0.2", True),
+        ("::1", True),
+        ("localhost", True),
+        ("10.0.0.1", False),
+        ("host", False),
+    ],
 )
 def test_loopback_addresses_are_known(host, only_here):
     assert is_loopback(host) is only_here
