@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from segserver.compiler.cadence import compile_scenarios
 from segserver.execution import Champion, execute, thresholds
@@ -184,9 +185,10 @@ def _touches(
             touch = Touch(intent.channel, delivery.intended_at, intent.scenario, intent.step, confirmed)
             ours[intent.contact_id].append(touch)
     theirs: dict[str, list[Touch]] = defaultdict(list)
-    for row in ledger.sends_by_platforms(session, since, as_of).to_pylist():
-        if row["contact_id"] in by_contact:
-            theirs[row["contact_id"]].append(Touch(row["channel"], row["sent_at"]))
+    sends = ledger.sends_by_platforms(session, since, as_of)
+    concerned = pc.is_in(sends["contact_id"], value_set=pa.array(by_contact, pa.string()))
+    for row in sends.filter(concerned).to_pylist():
+        theirs[row["contact_id"]].append(Touch(row["channel"], row["sent_at"]))
     return {contact: merge_sends(ours.get(contact, ()), theirs.get(contact, ())) for contact in by_contact}
 
 
@@ -203,9 +205,8 @@ def _platform_rates(session: Session, as_of: datetime) -> dict[str, float]:
     """Touches per day and contact, by channel, that the platforms sent without us in the last 90 days."""
     since = as_of - RATE_WINDOW
     people = session.count("SELECT count(*) FROM contacts WHERE deleted_at IS NULL")
-    sent: dict[str, int] = defaultdict(int)
-    for channel in ledger.sends_by_platforms(session, since, as_of)["channel"].to_pylist():
-        sent[channel] += 1
+    counted = pc.value_counts(ledger.sends_by_platforms(session, since, as_of)["channel"]).to_pylist()
+    sent: dict[str, int] = {one["values"]: one["counts"] for one in counted}
     for delivery in ledger.deliveries(session, since):
         if delivery.status == "confirmed" and delivery.intent.channel in sent:
             sent[delivery.intent.channel] -= 1

@@ -36,7 +36,7 @@ from segserver.store.memberships import Member
 from segserver.store.profile import write_profile
 from segserver.store.session import Session
 from segserver.store.state import PlannedChange, PlanState
-from segserver.sync import ConnectionReport
+from segserver.sync import ConnectionReport, Drained
 from segserver.training import TrainingReport, due, train_model
 from segserver.workspace import Workspace, load
 
@@ -233,7 +233,7 @@ def run(
         with _noted(session, engine, report):
             connectors = engine.connectors()
             report.sync = sync.pull(session, connectors, until=as_of, clock=engine.clock, progress=progress)
-            drained = sync.drain(session, connectors, engine.clock)
+            drained = _drain(session, engine, connectors, report)
             report.waiting = sync.incomplete(session, connectors)
             if report.waiting:
                 return _finish(engine, report, ())
@@ -254,11 +254,7 @@ def run(
 
 
 def run_notified(engine: Engine, *, progress: Progress = silent, hand_over: HandOver | None = None) -> RunReport | None:
-    """Evaluate and push just the contacts that notifications in the inbox speak of; None if there are none.
-
-    Raises:
-        RetryLater: a source does not answer; the notifications stay in the inbox.
-    """
+    """Evaluate and push just the contacts that notifications in the inbox speak of; None if there are none."""
     with engine.store.session() as session:
         as_of = engine.clock.now()
         connectors = engine.connectors()
@@ -266,7 +262,9 @@ def run_notified(engine: Engine, *, progress: Progress = silent, hand_over: Hand
             return None
         report = RunReport(_run_id(), "webhook", as_of)
         with _noted(session, engine, report):
-            drained = sync.drain(session, connectors, engine.clock)
+            drained = _drain(session, engine, connectors, report)
+            if not drained.notifications:
+                return _finish(engine, report, ())
             report.as_of = as_of = engine.clock.now()
             serving, report.absent = champions(session, engine.workspace, as_of, engine.key)
             session.load(AMONG, pa.table({"contact_id": pa.array(sorted(drained.contacts), pa.string())}))
@@ -324,10 +322,19 @@ def _noted(session: Session, engine: Engine, report: RunReport) -> Iterator[None
         raise
 
 
+def _drain(session: Session, engine: Engine, connectors: Mapping[str, Connector], report: RunReport) -> Drained:
+    """Work off the inbox; what a source would not answer is reported with its pull."""
+    drained = sync.drain(session, connectors, engine.clock)
+    for name, reason in drained.failures.items():
+        pulled = report.sync.setdefault(name, ConnectionReport())
+        pulled.failure = pulled.failure or reason
+    return drained
+
+
 def _instant(session: Session, engine: Engine) -> datetime:
     as_of = engine.clock.now()
-    evaluated = (one for one in state.runs(session) if one.kind in _EVALUATING and one.status != "failed")
-    last = next((one.as_of for one in evaluated), None)
+    evaluated = (one for kind in _EVALUATING for one in state.runs(session, kind=kind) if one.status != "failed")
+    last = max((one.as_of for one in evaluated), default=None)
     if last is not None and as_of < last:
         raise SettingsError(
             f"a run at {format_instant(as_of)} would go back behind the last one at {format_instant(last)}; "
@@ -442,7 +449,8 @@ def _finish(engine: Engine, report: RunReport, pushing: Sequence[Future[PushRepo
     with engine.store.session() as session:
         if report.kind == "run" and report.plan is not None:
             held = {one.origin for one in report.plan.audiences if one.stopped is not None}
-            memberships.mark_pushed(session, {one.origin for one in report.plan.audiences} - held)
+            sizes = {one.origin: one.size for one in report.plan.audiences if one.size is not None}
+            memberships.mark_pushed(session, {name: size for name, size in sizes.items() if name not in held})
         state.finish_run(session, report.run_id, report.status, report.to_dict(), engine.clock.now())
     return report
 

@@ -6,7 +6,7 @@ Making a plan changes nothing outside, and in the store only who is in which sce
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -36,9 +36,10 @@ PLAN = "plan"
 PLAN_PROPERTIES = ("channel", "next_send_at", "frequency_cap", "planned_rate", "template")
 """What a scenario informs a connection's properties of, each as `segserver_...`."""
 
+_SETTING = ("connection", "target_kind", "target_name", "address", "value")
+
 Approved = tuple[Target, str, str | None]
 """A change that a person approved: target, address, value."""
-
 
 _BLOCKED, _SMALL = "blocked", "small"
 """Why a change is kept back: a guard waits for a person, or the segment is below its minimum size."""
@@ -66,7 +67,7 @@ def make_plan(
     serving: Mapping[str, Champion],
     *,
     among: str | None = None,
-    approved: Iterable[Approved] = (),
+    approved: Collection[Approved] = (),
 ) -> Plan:
     """Compare what destinations should hold with what they acknowledged, and decide who may be touched.
 
@@ -75,7 +76,8 @@ def make_plan(
         workspace: what is declared.
         as_of: the evaluation's instant.
         serving: models that may score.
-        among: temporary table with the only `contact_id`s to plan for; guards and sizes are not judged then.
+        among: temporary table with the only `contact_id`s to plan for; what a guard or a minimum size said at the last
+            full evaluation holds for them, and nothing is judged anew.
         approved: changes that a person approved although a guard stops them.
     """
     stage_addresses(session, workspace)
@@ -85,11 +87,8 @@ def make_plan(
     found = audiences.difference(session, as_of, among)
     refused, changes = found.filter(found["refused"]), found.filter(pc.invert(found["refused"]))
     sizes, before = memberships.sizes(session), memberships.states(session)
-    verdicts = {
-        block.name: _judge(block, sizes.get(block.name, 0), before.get(block.name), full=among is None)
-        for block in pushed
-    }
-    changes = changes.append_column("back", _kept_back(pushed, verdicts, changes, frozenset(approved)))
+    verdicts = {block.name: _judge(block, before.get(block.name), full=among is None) for block in pushed}
+    changes = changes.append_column("back", _kept_back(pushed, verdicts, changes, approved))
     kept = _bare(changes.filter(pc.is_null(changes["back"])))
     stopped = _bare(changes.filter(pc.equal(changes["back"], _BLOCKED)))
     unknown = audiences.unaddressed(session)
@@ -153,47 +152,55 @@ def _member_value(target: Target) -> str:
             return MEMBER
 
 
-def _judge(block: SegmentBlock, size: int, before: SegmentState | None, *, full: bool) -> _Verdict:
-    if not full:
-        return _Verdict()
+def _judge(block: SegmentBlock, state: SegmentState | None, *, full: bool) -> _Verdict:
+    """What stands against a segment as it was at its last full evaluation, so also between two full runs."""
+    size = state.size if state is not None else 0
     small = None
     if block.minimum_size is not None and size < block.minimum_size:
         small = f"its size is {size}, the minimum is {block.minimum_size}: nobody is added"
-    pushed = (before.pushed_size if before is not None else None) or 0
+    pushed = (state.pushed_size if state is not None else None) or 0
     blocked, alerts = None, []
     for guard in block.guards if pushed else ():
-        change = abs(size - pushed) / pushed
-        if change > guard.share:
-            text = f"size changes by {change:.0%} ({pushed} to {size}), more than {float(guard.share):.0%}"
+        change = abs(size - pushed)
+        if change > guard.share * pushed:
+            text = f"size changes by {change / pushed:.0%} ({pushed} to {size}), more than {float(guard.share):.0%}"
             if guard.blocks:
                 blocked = text
             else:
                 alerts.append(text)
-    return _Verdict(blocked, small, tuple(alerts))
+    return _Verdict(blocked, small, tuple(alerts) if full else ())
 
 
 def _kept_back(
     pushed: Iterable[SegmentBlock],
     verdicts: Mapping[str, _Verdict],
     changes: pa.Table,
-    approved: frozenset[Approved],
+    approved: Collection[Approved],
 ) -> pa.Array:
     """Why each change is kept back, null for those that go; approval speaks of guards only."""
-    if not any(one.blocked or one.small for one in verdicts.values()):
-        return pa.nulls(changes.num_rows, pa.string())
-    by_target = {target: verdicts[block.name] for block in pushed for target in block.targets}
-    none = _Verdict()
-    back: list[str | None] = []
-    for row in changes.to_pylist():
-        target = Target(row["connection"], row["target_kind"], row["target_name"])
-        verdict = by_target.get(target, none)
-        if verdict.small and row["value"] is not None:
-            back.append(_SMALL)
-        elif verdict.blocked and not row["gone"] and (target, row["address"], row["value"]) not in approved:
-            back.append(_BLOCKED)
-        else:
-            back.append(None)
-    return pa.array(back, pa.string())
+    adds, waits = pc.is_valid(changes["value"]), pc.invert(changes["gone"])
+    if approved:
+        waits = pc.and_not(waits, pc.is_in(_lines(changes), value_set=_lines(_table(approved))))
+    back = pa.nulls(changes.num_rows, pa.string())
+    for block in pushed:
+        verdict, own = verdicts[block.name], pc.equal(changes["origin"], block.name)
+        if verdict.blocked:
+            back = pc.if_else(pc.and_(own, waits), _BLOCKED, back)
+        if verdict.small:
+            back = pc.if_else(pc.and_(own, adds), _SMALL, back)
+    return back
+
+
+def _table(approved: Iterable[Approved]) -> pa.Table:
+    rows = [(target.connection, target.kind, target.name, address, value) for target, address, value in approved]
+    columns = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
+    return pa.table(columns, names=list(_SETTING))
+
+
+def _lines(changes: pa.Table) -> pa.ChunkedArray:
+    """What each change sets where, as one text; clearing is unlike any value."""
+    columns = [changes[name] for name in _SETTING]
+    return pc.binary_join_element_wise(*columns, "\x1f", null_handling="replace", null_replacement="\x00")
 
 
 def _bare(changes: pa.Table) -> pa.Table:
@@ -214,7 +221,7 @@ def _audience(
     rows = at_target(changes, target)
     leaving = rows["value"].null_count
     changing = pc.sum(pc.and_(pc.is_valid(rows["value"]), rows["held"])).as_py() or 0
-    back = set(rows["back"].to_pylist())
+    back = set(pc.unique(rows["back"]).to_pylist())
     reasons = [
         reason for why, reason in ((_BLOCKED, verdict.blocked), (_SMALL, verdict.small)) if why in back and reason
     ]
@@ -235,12 +242,9 @@ def _audience(
 
 def _identity(kept: pa.Table, stopped: pa.Table, touches: Iterable[Due]) -> str:
     digest = hashlib.sha256()
-    for table in (kept, stopped):
-        for row in table.to_pylist():
-            digest.update(repr(sorted(row.items())).encode())
-        digest.update(b"\x1f")
-    for due in touches:
-        digest.update(due.key.encode())
+    for lines in (_lines(kept).to_pylist(), _lines(stopped).to_pylist(), [due.key for due in touches]):
+        digest.update("\n".join(lines).encode())
+        digest.update(b"\x1e")
     return digest.hexdigest()[:12]
 
 

@@ -67,7 +67,8 @@ class Plan:
         plan_id: of its content: the same plan has the same id.
         as_of: the run's instant.
         audiences: one for each segment and target, in the order in which they are written; then the plan's own.
-        changes: `connection`, `target_kind`, `target_name`, `contact_id`, `address`, `value` (null: clear).
+        changes: `connection`, `target_kind`, `target_name`, `contact_id`, `address`, `value` (null: clear), `origin`,
+            `moved` (to clear, since the contact has another address there now).
         stopped: the changes that a guard keeps back until a person approves them, in the same form. What a minimum
             size keeps back is in neither: it waits for members, not for a person.
         touches: what is due now.

@@ -223,13 +223,17 @@ class _Pusher:
         policy = policy_of(self.session, self.workspace, now)
         fresh = self._fresh(dues, now)
         for due in dues:
+            what = f"touch of {due.scenario}"
             reason = unreachable.get(due.contact_id)
-            if reason is None:
-                state = fresh.get(due.contact_id)
-                held = recheck(due, state, policy, now) if state and due.scenario in state.entries else None
-                reason = held.reason if held else (None if state else "the contact does not exist any more")
             if reason is not None:
-                self.report.held.append(Left(f"touch of {due.scenario}", due.contact_id, "held", reason))
+                self.report.left.append(Left(what, due.contact_id, str(Status.FAILED), reason))
+                yield due, reason
+                continue
+            state = fresh.get(due.contact_id)
+            held = recheck(due, state, policy, now) if state and due.scenario in state.entries else None
+            reason = held.reason if held else (None if state else "the contact does not exist any more")
+            if reason is not None:
+                self.report.held.append(Left(what, due.contact_id, "held", reason))
             yield due, reason
 
     def _fresh(self, dues: Sequence[Due], now: datetime) -> dict[str, ContactState]:

@@ -104,7 +104,7 @@ def _parse(variable: str, name: str, text: str) -> object:
                 return timedelta(seconds=float(text))
             case _:
                 return text or None
-    except ValueError:
+    except (ValueError, OverflowError):
         wanted = "a port from 0 to 65535" if name == "port" else "a number of seconds"
         raise SettingsError(f"{variable}={text!r} is not {wanted}") from None
 

@@ -17,7 +17,7 @@ from segserver.records import Cursor, Page, SourceItem
 from segserver.specs import ConnectionSpec
 from segserver.store import ingest, state
 from segserver.store.identities import known_identities
-from segserver.store.reach import source_ids
+from segserver.store.reach import contacts_of, source_ids
 from segserver.store.session import Session
 from segserver.store.state import Pending
 
@@ -68,10 +68,12 @@ class Drained:
     Attributes:
         notifications: their ids, to be marked done when the contacts were evaluated.
         contacts: whom a run must look at.
+        failures: connections that do not answer now, each with why; their notifications stay in the inbox.
     """
 
     notifications: tuple[int, ...]
     contacts: frozenset[str]
+    failures: Mapping[str, str]
 
 
 def pull(
@@ -112,23 +114,27 @@ def incomplete(session: Session, connectors: Mapping[str, Connector]) -> list[st
 def drain(session: Session, connectors: Mapping[str, Connector], clock: Clock) -> Drained:
     """Read fresh copies of the contacts that notifications in the inbox speak of.
 
-    Raises:
-        RetryLater: a source does not answer; the notifications stay in the inbox.
+    A source that does not answer keeps its notifications; the others go on.
     """
     done: list[int] = []
     contacts: set[str] = set()
+    failures: dict[str, str] = {}
     by_connection: dict[str, list[Pending]] = {}
     for pending in state.pending_inbox(session):
         by_connection.setdefault(pending.notification.connection, []).append(pending)
     for name, waiting in by_connection.items():
         connector = connectors.get(name)
         if connector is not None and connector.source is not None:
-            source_ids = sorted({pending.notification.source_id for pending in waiting})
-            items = connector.source.read_contacts(source_ids)
-            ingested = _store(session, connector.spec, items, clock.now())
-            contacts |= ingested.contacts
+            concerned = sorted({pending.notification.source_id for pending in waiting})
+            try:
+                items = connector.source.read_contacts(concerned)
+            except RetryLater as error:
+                failures[name] = str(error)
+                continue
+            contacts |= _store(session, connector.spec, items, clock.now()).contacts
+            contacts |= contacts_of(session, name, concerned)
         done += [pending.id for pending in waiting]
-    return Drained(tuple(done), frozenset(contacts))
+    return Drained(tuple(done), frozenset(contacts), failures)
 
 
 def refresh(

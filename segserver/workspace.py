@@ -17,6 +17,9 @@ from segserver.specs import Catalog, ChannelCaps, ConnectionSpec, ModelSpec, Sce
 from segserver.workspace_file import WorkspaceFile, load_workspace_file
 
 SETTINGS_FILE = "segserver.yml"
+STANDARD_INPUT = "-"
+"""Name of rules that come from standard input, in `read` and in findings."""
+
 RULE_DIRECTORIES = ("rules", "scenarios")
 ONE_DAY = timedelta(days=1)
 
@@ -101,7 +104,7 @@ def read(directory: Path, replacing: Mapping[str, bytes] | None = None) -> Readi
     findings += problems
     program = None
     if not broken_connections:
-        rules = {name: content for name, content in files.items() if name.endswith(".seg")}
+        rules = {name: content for name, content in files.items() if name.endswith(".seg") or name == STANDARD_INPUT}
         program, problems = check(rules, catalog, zone=settings.zone)
         findings += problems
     ordered = tuple(sorted(findings, key=lambda finding: finding.span))

@@ -103,12 +103,16 @@ class _Demo:
     def sync(self, engine: Engine) -> None:
         """Read everything."""
         self._head("Sync: pages and cursors into the store, records joined to contacts")
+        reports = {}
         for name, connector in engine.connectors().items():
             if connector.source is not None:
-                tables.show_sync(self._console, pipeline.pull(engine, name, progress=self._progress))
+                reports |= pipeline.pull(engine, name, progress=self._progress)
+        tables.show_sync(self._console, reports)
         with engine.store.session() as session:
             counted = contacts.counts(session)
-        self._say(", ".join(f"{number:,} {name}{'s' if number != 1 else ''}" for name, number in counted.items()))
+        people_held, purchases = counted.pop("contact"), counted.pop("purchase", 0)
+        others = ", ".join(f"{number:,} {name}" for name, number in counted.items() if number)
+        self._say(f"now in the store: {people_held:,} contacts and {purchases:,} purchases, {others}")
 
     def train(self, engine: Engine) -> None:
         """Learn what the rules ask for."""

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, closing, contextmanager
+from datetime import timedelta
 from importlib.metadata import version
 from io import StringIO
 from threading import Event
@@ -189,7 +190,7 @@ def running(
     Raises:
         StoreError: another server owns the store, or the file cannot be used.
         FindingsError: the workspace has errors.
-        SettingsError: the address cannot be listened on.
+        SettingsError: the address cannot be listened on, or a connection's secret is missing.
     """
     folder = settings.store_path.parent
     owner = living_owner(folder)
@@ -201,6 +202,7 @@ def running(
         listener = stack.enter_context(closing(Listener(settings.host, settings.port)))
         owned = stack.enter_context(acquire(folder, listener.local_address))
         engine = stack.enter_context(open_engine(settings, environ, clock=clock, sleep=sleep))
+        engine.connectors()  # a missing secret is told now, and not by every job
         stack.callback(listener.close)
         server = Server(engine, owned.owner, execute, listener.address)
         stack.callback(server.worker.close)
@@ -228,8 +230,8 @@ def serve(settings: Settings, environ: Mapping[str, str], execute: Execute, say:
     before = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         with running(settings, environ, execute) as server:
-            workspace = server.engine.workspace
-            say(f"segserver at http://{server.address}, a run every {workspace.run_every}; Ctrl-C stops it")
+            minutes = server.engine.workspace.run_every / timedelta(minutes=1)
+            say(f"segserver at http://{server.address}, a run every {minutes:g} minutes; Ctrl-C stops it")
             stop.wait()
             say("stopping after what is under way; a second signal ends at once, and nothing is lost")
     finally:

@@ -189,7 +189,8 @@ def _show_stops(console: Console, plan: Plan) -> None:
             console.print(f"\n{audience.target} is held back: {audience.stopped}", markup=False)
     if plan.blocked:
         console.print(
-            f"\n{plan.stopped.num_rows:,} changes wait; to push them as shown: segserver run --approve {plan.plan_id}"
+            f"\nwaiting for approval: {plan.stopped.num_rows:,}; to push them as shown: "
+            f"segserver run --approve {plan.plan_id}"
         )
 
 

@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 RUN, WEBHOOK, RELOAD = "run", "webhook", "reload"
 """Names of jobs; the first two are also kinds of runs in the store, as TRAIN and "sync crm" are."""
 
+UNDONE = ("failed", "interrupted")
+"""Ends of runs that leave everything to do, so that the next start does it at once."""
+
 LOOK_EVERY = timedelta(seconds=10)
 """How soon an edit of the workspace is noticed, beside the look before each job."""
 
@@ -183,10 +186,10 @@ class Worker:
         return jobs
 
     def _last(self) -> dict[str, datetime]:
-        """When each kind of run last began; one that was cut short by the end of its process does not count."""
+        """When each kind of run last began; one that failed or was cut short by its process's end does not count."""
         with self.engine.store.session() as session:
             found = answering.last_runs(session, [RUN, *self._syncs()])
-        return {kind: one.started_at for kind, one in found.items() if one.status != "interrupted"}
+        return {kind: one.started_at for kind, one in found.items() if one.status not in UNDONE}
 
 
 def _log(report: RunReport) -> None:

@@ -49,11 +49,11 @@ def check(invocation: Invocation, file: str | None, form: str) -> int:
 
     FILE is `-` to check rules from standard input together with the workspace.
     """
-    from segserver.workspace import read
+    from segserver.workspace import STANDARD_INPUT, read
 
     replacing = {}
     if file == "-":
-        replacing["-.seg"] = sys.stdin.buffer.read()
+        replacing[STANDARD_INPUT] = sys.stdin.buffer.read()
     elif file is not None:
         raise SettingsError("check reads the whole workspace; name it with -w, or write - for standard input")
     reading = read(invocation.settings.workspace, replacing)

@@ -56,6 +56,37 @@ def edit_batches(writes: Iterable[Write], size: int) -> list[Sequence[Edit]]:
     return [batch for one_each in rounds(edits, key=lambda edit: edit.address) for batch in batches(one_each, size)]
 
 
+def ready(writes: Sequence[Write], make: Callable[[Sequence[str]], object]) -> tuple[list[Write], list[Outcome]]:
+    """Make the targets of writes ready, so that a name which the platform refuses spoils no other.
+
+    Args:
+        writes: to any targets of one kind.
+        make: finds or creates targets by name.
+
+    Returns:
+        The writes whose target is ready, and outcomes for the others.
+    """
+    names = list(dict.fromkeys(write.target.name for write in writes))
+    refused = _refused(names, make)
+    good = [write for write in writes if write.target.name not in refused]
+    bad = [Outcome(write, *refused[write.target.name]) for write in writes if write.target.name in refused]
+    return good, bad
+
+
+def _refused(names: Sequence[str], make: Callable[[Sequence[str]], object]) -> dict[str, tuple[Status, str]]:
+    try:
+        if names:
+            make(names)
+    except ApiError as error:
+        if len(names) == 1:
+            return {names[0]: (Status.REJECTED, error.reason or str(error))}
+        middle = len(names) // 2
+        return _refused(names[:middle], make) | _refused(names[middle:], make)
+    except RetryLater as error:
+        return dict.fromkeys(names, (Status.FAILED, str(error)))
+    return {}
+
+
 def outcomes(items: Iterable[Item], status: Status, reason: str | None = None) -> list[Outcome]:
     """The same outcome for several writes."""
     return [Outcome(item, status, reason) for item in items]
@@ -97,6 +128,11 @@ def deliver(
 
 def _flat(batch: Sequence[T], items_of: Callable[[T], Iterable[Item]]) -> list[Item]:
     return [item for entry in batch for item in items_of(entry)]
+
+
+def is_id(address: str) -> bool:
+    """Whether an address can be the id of a record: plain digits, not those of another script."""
+    return address.isascii() and address.isdigit()
 
 
 def itself(item: Item) -> tuple[Item, ...]:

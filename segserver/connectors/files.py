@@ -32,6 +32,9 @@ __all__ = ["CONTACTS", "MEMBER", "FilesConnector", "address"]
 CONTACTS = "contacts"
 """The stream of contacts; each event is a stream of its own name."""
 
+FILE = "file"
+"""The kind of target there is."""
+
 MEMBER = "member"
 """The value of everybody in an audience file."""
 
@@ -100,8 +103,14 @@ class FilesConnector:
     def write(self, writes: Sequence[Write]) -> Iterator[Sequence[Outcome]]:
         """Bring audience files up to date, one file and one batch of outcomes for each target."""
         by_target: dict[Target, list[Write]] = defaultdict(list)
+        unknown: list[Outcome] = []
         for item in writes:
-            by_target[item.target].append(item)
+            if item.target.kind == FILE:
+                by_target[item.target].append(item)
+            else:
+                unknown.append(Outcome(item, Status.REJECTED, "a connection of kind files takes files"))
+        if unknown:
+            yield unknown
         for target, items in by_target.items():
             yield self._write_file(target, items)
 

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from segserver.connectors.base import Outcome, Status, Write
-from segserver.connectors.batches import batches, deliver, itself, rounds
+from segserver.connectors.batches import batches, deliver, is_id, itself, outcomes, ready, rounds
 from segserver.connectors.calls import ApiError
 from segserver.connectors.hubspot_api import LISTS, LISTS_BY_NAME, HubSpotApi, all_pages
 
@@ -27,12 +27,18 @@ class Lists:
 
     def write(self, name: str, writes: Sequence[Write]) -> Iterator[Sequence[Outcome]]:
         """Change who is in a list."""
+        nameless = [write for write in writes if not is_id(write.address)]
+        if nameless:
+            yield outcomes(nameless, Status.REJECTED, "the address is not a HubSpot contact id")
+        good, refused = ready([write for write in writes if is_id(write.address)], lambda _: self._id(name))
+        if refused:
+            yield refused
         work = [
             batch
-            for one_each in rounds(writes, key=lambda write: write.address)
+            for one_each in rounds(good, key=lambda write: write.address)
             for batch in batches(one_each, MEMBERS_PER_CALL)
         ]
-        return deliver(
+        yield from deliver(
             work, lambda batch: self._change(name, batch), itself, splits=lambda error: error.status in (400, 413)
         )
 
@@ -62,8 +68,10 @@ class Lists:
         return [_outcome(write, missing) for write in batch]
 
     def _send(self, name: str, body: object) -> Any:
-        path = f"{LISTS}/{self._find(name) or self._create(name)}/memberships/add-and-remove"
-        return self._api.send("PUT", path, body)
+        return self._api.send("PUT", f"{LISTS}/{self._id(name)}/memberships/add-and-remove", body)
+
+    def _id(self, name: str) -> str:
+        return self._find(name) or self._create(name)
 
     def _find(self, name: str) -> str | None:
         if name not in self._ids:

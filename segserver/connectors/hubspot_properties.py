@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from segserver.connectors.base import VALUE, Outcome, Status, Trigger, Write
-from segserver.connectors.batches import Edit, batches, deliver, edit_batches, outcomes
+from segserver.connectors.batches import Edit, batches, deliver, edit_batches, outcomes, ready
 from segserver.connectors.calls import ApiError
 from segserver.connectors.hubspot_api import BATCH, CONTACTS, HISTORY_PAGE, PROPERTIES, HubSpotApi
 from segserver.errors import RetryLater
@@ -25,8 +25,11 @@ class Properties:
 
     def write(self, writes: Sequence[Write]) -> Iterator[Sequence[Outcome]]:
         """Set or clear properties; all properties of a contact go in one input."""
-        return deliver(
-            edit_batches(writes, BATCH),
+        good, refused = ready(writes, self._ensure)
+        if refused:
+            yield refused
+        yield from deliver(
+            edit_batches(good, BATCH),
             self._update,
             lambda edit: edit.writes,
             splits=lambda error: error.status in (400, 413),
@@ -59,7 +62,6 @@ class Properties:
         return result
 
     def _update(self, batch: Sequence[Edit]) -> list[Outcome]:
-        self._ensure(sorted({write.target.name for edit in batch for write in edit.writes}))
         inputs = [
             {
                 "id": edit.address,

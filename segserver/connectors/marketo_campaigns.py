@@ -8,7 +8,7 @@ from typing import Any
 
 from segserver.clock import parse_instant
 from segserver.connectors.base import Outcome, Status, Trigger
-from segserver.connectors.batches import batches, outcomes, rounds
+from segserver.connectors.batches import batches, is_id, outcomes, rounds
 from segserver.connectors.calls import AnswerLost, ApiError, Call
 from segserver.connectors.marketo_api import BATCH, NO_SUCH_LEAD, NOT_A_LEAD_ID, MarketoApi
 from segserver.connectors.marketo_leads import ACTIVITIES
@@ -53,9 +53,9 @@ class Campaigns:
     def read_back(self, triggers: Iterable[tuple[Trigger, datetime]]) -> list[Outcome]:
         """What the activity feed says of triggers whose outcome is unknown."""
         asked = sorted(triggers, key=lambda pair: pair[1])
-        nameless = [trigger for trigger, _ in asked if not trigger.address.isdigit()]
+        nameless = [trigger for trigger, _ in asked if not is_id(trigger.address)]
         result = outcomes(nameless, Status.REJECTED, NOT_A_LEAD_ID)
-        asked = [pair for pair in asked if pair[0].address.isdigit()]
+        asked = [pair for pair in asked if is_id(pair[0].address)]
         for group in _by_leads(asked):
             try:
                 result += self._judged(group)
@@ -75,8 +75,8 @@ class Campaigns:
         if campaign is None:
             reason = f"Marketo has no campaign, or several, named {batch[0].campaign!r}"
             return outcomes(batch, Status.REJECTED, reason)
-        addressed = [trigger for trigger in batch if trigger.address.isdigit()]
-        others = [trigger for trigger in batch if not trigger.address.isdigit()]
+        addressed = [trigger for trigger in batch if is_id(trigger.address)]
+        others = [trigger for trigger in batch if not is_id(trigger.address)]
         rejected = outcomes(others, Status.REJECTED, NOT_A_LEAD_ID)
         return rejected + (self._send(campaign, addressed) if addressed else [])
 

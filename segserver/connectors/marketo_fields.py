@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from segserver.connectors.base import Outcome, Status, Write
-from segserver.connectors.batches import Edit, deliver, edit_batches, outcomes
+from segserver.connectors.batches import Edit, deliver, edit_batches, is_id, outcomes, ready
 from segserver.connectors.calls import ApiError
 from segserver.connectors.marketo_api import BATCH, NOT_A_LEAD_ID, PASSING, MarketoApi, reasons
 
@@ -20,19 +20,21 @@ class Fields:
 
     def write(self, writes: Sequence[Write]) -> Iterator[Sequence[Outcome]]:
         """Set or clear fields; all fields of a lead go in one input."""
-        nameless = [write for write in writes if not write.address.isdigit()]
+        nameless = [write for write in writes if not is_id(write.address)]
         if nameless:
             yield outcomes(nameless, Status.REJECTED, NOT_A_LEAD_ID)
-        addressed = [write for write in writes if write.address.isdigit()]
+        addressed = [write for write in writes if is_id(write.address)]
+        good, refused = ready(addressed, self._ensure)
+        if refused:
+            yield refused
         yield from deliver(
-            edit_batches(addressed, BATCH),
+            edit_batches(good, BATCH),
             self._update,
             lambda edit: edit.writes,
             splits=lambda error: error.status == 413 or error.code in ("1001", "1003"),
         )
 
     def _update(self, batch: Sequence[Edit]) -> list[Outcome]:
-        self._ensure(sorted({write.target.name for edit in batch for write in edit.writes}))
         body = {
             "action": "updateOnly",
             "lookupField": "id",

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 
 from segserver.connectors.base import Outcome, Status, Write
-from segserver.connectors.batches import batches, deliver, itself, outcomes, rounds
+from segserver.connectors.batches import batches, deliver, is_id, itself, outcomes, ready, rounds
 from segserver.connectors.calls import ApiError, Call
 from segserver.connectors.marketo_api import BATCH, NO_SUCH_LEAD, NOT_A_LEAD_ID, PASSING, MarketoApi, reasons
 
@@ -33,13 +33,15 @@ class StaticLists:
 
     def write(self, name: str, writes: Sequence[Write]) -> Iterator[Sequence[Outcome]]:
         """Change who is in a list; adding and removing are separate calls."""
-        nameless = [write for write in writes if not write.address.isdigit()]
+        nameless = [write for write in writes if not is_id(write.address)]
         if nameless:
             yield outcomes(nameless, Status.REJECTED, NOT_A_LEAD_ID)
-        addressed = [write for write in writes if write.address.isdigit()]
+        good, refused = ready([write for write in writes if is_id(write.address)], lambda _: self._id(name))
+        if refused:
+            yield refused
         work = [
             batch
-            for one_each in rounds(addressed, key=lambda write: write.address)
+            for one_each in rounds(good, key=lambda write: write.address)
             for adding in (True, False)
             for batch in batches([write for write in one_each if (write.value is not None) is adding], BATCH)
         ]
@@ -73,10 +75,13 @@ class StaticLists:
 
     def _send(self, name: str, batch: Sequence[Write]) -> list[Outcome]:
         method = "DELETE" if batch[0].value is None else "POST"
-        path = f"/rest/v1/lists/{self._find(name) or self._create(name)}/leads.json"
+        path = f"/rest/v1/lists/{self._id(name)}/leads.json"
         answer = self._api.http.request(Call(method, path, params={"id": [write.address for write in batch]})).json()
         results = {str(one.get("id")): one for one in answer.get("result") or ()}
         return [_outcome(write, results.get(write.address)) for write in batch]
+
+    def _id(self, name: str) -> str:
+        return self._find(name) or self._create(name)
 
     def _find(self, name: str) -> str | None:
         if name not in self._ids:

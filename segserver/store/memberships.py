@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
+import pyarrow as pa
+
 from segserver.store.session import Session, Sql, compose
 from segserver.store.values import texts
 
@@ -220,9 +222,14 @@ def states(session: Session) -> dict[str, SegmentState]:
     }
 
 
-def mark_pushed(session: Session, segments: Iterable[str]) -> None:
-    """Note that a full run pushed these segments at the size they have: guards compare with it."""
-    session.execute("UPDATE segment_state SET pushed_size = size WHERE list_contains(?, segment)", [list(segments)])
+def mark_pushed(session: Session, sizes: Mapping[str, int]) -> None:
+    """Note the size at which a full run pushed each of some segments: guards compare with it.
+
+    It may be another than the present one, since the next evaluation does not wait for the end of a push.
+    """
+    session.load("told_sizes", pa.table({"segment": list(sizes), "size": pa.array(sizes.values(), pa.int64())}))
+    session.execute("UPDATE segment_state s SET pushed_size = t.size FROM told_sizes t WHERE t.segment = s.segment")
+    session.drop_temp("told_sizes")
 
 
 def sizes(session: Session) -> dict[str, int]:

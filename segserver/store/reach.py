@@ -80,6 +80,18 @@ def contacts_in(session: Session, table: str) -> frozenset[str]:
     return frozenset(found["contact_id"].to_pylist())
 
 
+def contacts_of(session: Session, connection: str, source_ids: Iterable[str]) -> set[str]:
+    """The contacts that some of a connection's records belong to, deleted ones included."""
+    found = session.arrow(
+        compose(
+            "SELECT DISTINCT contact_id FROM {source} WHERE source_id IN (SELECT unnest(?))",
+            source=source_table(connection),
+        ),
+        [list(source_ids)],
+    )
+    return set(found["contact_id"].to_pylist())
+
+
 def source_ids(session: Session, connection: str, contacts: Iterable[str]) -> dict[str, str]:
     """A connection's living records of some contacts: source id to contact."""
     session.load("asked_contacts", pa.table({"contact_id": pa.array(list(contacts), pa.string())}))

@@ -19,7 +19,7 @@ from segserver.cli import execute, retraining
 from segserver.cli.forwarding import forward
 from segserver.cli.serving import WRITING, Server, running, serve
 from segserver.clock import FixedClock
-from segserver.errors import FindingsError, SettingsError, StoreError
+from segserver.errors import FindingsError, MissingSecret, SettingsError, StoreError
 from segserver.settings import Settings
 from segserver.store import state
 from segserver.store.db import Store
@@ -114,6 +114,17 @@ def test_after_a_restart_only_what_was_missed_is_done(place):
     assert place.kinds() == [("run", "done"), ("run", "done")]
 
 
+def test_a_run_that_failed_is_tried_again_at_the_next_start(place):
+    (place.directory / "orders.csv").rename(place.directory / "away.csv")
+    with place.running():
+        pass
+    (place.directory / "away.csv").rename(place.directory / "orders.csv")
+    place.clock.advance(timedelta(seconds=1))
+    with place.running():
+        pass
+    assert place.kinds() == [("run", "failed"), ("run", "done")]
+
+
 def test_a_run_that_was_cut_short_is_marked_and_starts_over(place):
     with Store.open(place.settings.store_path, clock=place.clock) as store, store.session() as session:
         state.start_run(session, "cut", "run", NOW, NOW)
@@ -203,6 +214,21 @@ def test_a_broken_edit_leaves_the_last_good_workspace_and_shows_its_place(place,
 def test_a_broken_workspace_does_not_start(place):
     place.write("rules/more.seg", 'segment french\n  where land = "FR"\n')
     with pytest.raises(FindingsError, match=r"rules/more\.seg:2:"), place.running():
+        pass
+    assert living_owner(place.settings.state_directory) is None
+
+
+CRM = """kind: hubspot
+token: env:HUBSPOT_TOKEN
+contacts: {identities: {email: email}}
+"""
+
+
+def test_a_missing_secret_does_not_start(place):
+    place.write(
+        "connectors/crm.yml", "kind: hubspot\ntoken: env:HUBSPOT_TOKEN\ncontacts: {identities: {email: email}}\n"
+    )
+    with pytest.raises(MissingSecret, match="HUBSPOT_TOKEN"), place.running():
         pass
     assert living_owner(place.settings.state_directory) is None
 

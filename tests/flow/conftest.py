@@ -65,6 +65,10 @@ scenario word "A word to customers"
 SENT_BY = "segserver_send"
 
 
+CAMPAIGNS = {"Win back": "win_back", "Coffee offer": "thanks"}
+"""Whose campaigns they are."""
+
+
 class World:
     """A workspace and its platforms, at one clock.
 
@@ -93,6 +97,10 @@ class World:
     def pass_time(self, **by):
         """Move everybody's clock."""
         self.clock.advance(timedelta(**by))
+
+    def go_on(self, **after_start):
+        """Set everybody's clock to so long after the start, however long was waited before."""
+        self.clock.advance(START + timedelta(**after_start) - self.clock.now())
 
     @contextmanager
     def engine(self):
@@ -141,6 +149,29 @@ class World:
             "touches by SMS": self.times_sent_for(),
             "ga4 user properties": state["ga4"]["user_properties"],
         }
+
+    def holdings(self):
+        """What the platforms hold of ours, as reports name it: (what, contact) to the value, undated."""
+        state, found = self.sandbox.state(), {}
+        contacts = {
+            name: dict(self.ask(f"SELECT source_id, contact_id FROM source_{name}")) for name in ("crm", "engage")
+        }
+        browsers = dict(self.ask("SELECT value, contact_id FROM identities WHERE kind = 'ga_client_id'"))
+        for name, members in state["hubspot"]["lists"].items():
+            found |= {(f'crm list "{name}"', contacts["crm"][one]): "member" for one in members}
+        for name, members in state["marketo"]["lists"].items():
+            found |= {(f'engage list "{name}"', contacts["engage"][one]): "member" for one in members}
+        for contact, values in state["hubspot"]["properties"].items():
+            for name, value in values.items():
+                what = "touch of word" if name == SENT_BY else f'crm property "{name}"'
+                found[what, contacts["crm"][contact]] = name in _OF_INSTANTS or _undated(value)
+        for client, values in state["ga4"]["user_properties"].items():
+            found |= {(f'web user property "{name}"', browsers[client]): value for name, value in values.items()}
+        for campaign, leads in state["marketo"]["campaign_requests"].items():
+            found |= {
+                (f"touch of {CAMPAIGNS[campaign]}", contacts["engage"][one]): times for one, times in leads.items()
+            }
+        return {place: value for place, value in found.items() if value}
 
     def known(self):
         """What the store knows, without run ids, instants of ours, and what the platforms have done since the start."""

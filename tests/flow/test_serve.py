@@ -17,7 +17,10 @@ PATIENCE = 120.0
 @contextmanager
 def _server(world):
     settings = Settings(workspace=world.directory, store=world.store_path, port=0)
-    sleep = lambda seconds: world.pass_time(seconds=seconds)  # noqa: E731
+
+    def sleep(seconds):
+        world.pass_time(seconds=seconds)
+
     with running(settings, world.environ, execute, clock=world.clock, sleep=sleep) as server:
         server.settle(PATIENCE)
         yield server

@@ -137,7 +137,7 @@ def test_segments_that_are_gone_lose_their_members_by_rule(bench: Any) -> None:
 def test_guards_find_the_size_of_the_last_run_that_pushed(bench: Any) -> None:
     run(bench, 1, vip="ab")
     assert memberships.states(bench.session)["vip"].pushed_size is None
-    memberships.mark_pushed(bench.session, ["vip"])
+    memberships.mark_pushed(bench.session, {"vip": 2})
     run(bench, 2, vip="abc")
     state = memberships.states(bench.session)["vip"]
     assert (state.size, state.pushed_size, state.evaluated_at) == (3, 2, FIRST + 2 * DAY)
