@@ -9,9 +9,8 @@ grouped by what the caller does about it:
     │   │   └── MissingSecret  a variable named in a connection is not set
     │   ├── FindingsError      the workspace or its data has findings         (exit code 1)
     │   └── StoreError         the database file is foreign, damaged or owned by another process
-    ├── RetryLater             the same call may succeed later, without any change
-    │   └── QuotaExhausted     a daily allowance is used up; says until when
-    └── RecordRejected         one record is at fault; the others go on
+    └── RetryLater             the same call may succeed later, without any change
+        └── QuotaExhausted     a daily allowance is used up; says until when
 """
 
 from __future__ import annotations
@@ -188,7 +187,3 @@ class QuotaExhausted(RetryLater):
     def __init__(self, message: str, *, until: datetime) -> None:
         super().__init__(message)
         self.until = until
-
-
-class RecordRejected(SegserverError):
-    """One record is at fault; the others go on."""

@@ -22,7 +22,7 @@ from segserver.execution import Champion
 from segserver.plans import Plan
 from segserver.progress import Progress
 from segserver.scenarios.dispatch import recheck
-from segserver.scenarios.types import ContactState, Due
+from segserver.scenarios.types import ContactState, Due, Touch
 from segserver.specs import Target
 from segserver.store import audiences, entries, ledger
 from segserver.store.ledger import Acknowledgement, Intent
@@ -214,8 +214,9 @@ class _Pusher:
         by_value = [intent for intent, due in zip(intents, ready, strict=True) if due.sender.kind != CAMPAIGN]
         for batch in _slices(sorted(by_call, key=_same_call), max(1, self.destination.trigger_batch)):
             self._carry_out(batch, self._call)
-        for batch in _slices(by_value, SLICE):
-            self._carry_out(batch, self._set)
+        for turn in _turns(by_value):
+            for batch in _slices(turn, SLICE):
+                self._carry_out(batch, self._set)
 
     def _rechecked(
         self, dues: Sequence[Due], unreachable: Mapping[str, str], now: datetime
@@ -230,8 +231,13 @@ class _Pusher:
                 yield due, reason
                 continue
             state = fresh.get(due.contact_id)
-            held = recheck(due, state, policy, now) if state and due.scenario in state.entries else None
-            reason = held.reason if held else (None if state else "the contact does not exist any more")
+            if state is None or due.scenario not in state.entries:
+                reason = "the contact is not in the scenario any more"
+            elif held := recheck(due, state, policy, now):
+                reason = held.reason
+            else:  # it takes its place under the caps before the contact's next one is looked at
+                touch = Touch(due.channel, now, due.scenario, due.step, confirmed=False)
+                fresh[due.contact_id] = replace(state, touches=[*state.touches, touch])
             if reason is not None:
                 self.report.held.append(Left(what, due.contact_id, "held", reason))
             yield due, reason
@@ -344,6 +350,18 @@ def _trigger(intent: Intent) -> Trigger:
 def _same_call(intent: Intent) -> tuple[str, str, str]:
     """Touches that may share a call stand together."""
     return intent.campaign, str(sorted(intent.tokens.items())), intent.contact_id
+
+
+def _turns(intents: Sequence[Intent]) -> Iterator[Sequence[Intent]]:
+    """Touches by properties, so that no property of a contact is set twice in one call: the first would be lost."""
+    waiting = list(intents)
+    while waiting:
+        turn: dict[tuple[str, str], Intent] = {}
+        for intent in waiting:
+            turn.setdefault((intent.address, intent.campaign), intent)
+        yield list(turn.values())
+        chosen = {intent.key for intent in turn.values()}
+        waiting = [intent for intent in waiting if intent.key not in chosen]
 
 
 def _slices(intents: Sequence[Intent], size: int) -> Iterator[Sequence[Intent]]:

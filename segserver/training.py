@@ -18,6 +18,7 @@ from ibis.expr.types import Table
 from segserver.clock import format_instant
 from segserver.compiler.features import compile_training
 from segserver.compiler.sql import to_sql
+from segserver.compiler.walk import Node, children
 from segserver.execution import as_version, execute
 from segserver.models import registry
 from segserver.models.cutoffs import cutoffs
@@ -27,7 +28,7 @@ from segserver.models.results import Trained
 from segserver.models.rows import TrainingRefused
 from segserver.models.train import train
 from segserver.relations import CONTACTS
-from segserver.rules.program import Measure
+from segserver.rules.program import ComputedTrait, Program, TraitValue
 from segserver.specs import ModelSpec
 from segserver.store import engines, models, state
 from segserver.store.models import StoredVersion
@@ -71,7 +72,7 @@ def train_model(
     """
     spec = workspace.models[name]
     frame = _frame(session, workspace, spec, as_of)
-    trained = _fit(frame, spec, as_of, seed, _over_events(workspace, name))
+    trained = _fit(frame, spec, as_of, seed, _over_events(workspace.program, name))
     measured = parity(trained, frame, lambda table, rows, query: _run(session, table, rows, query))
     newest = models.next_version(session, name)
     version = registry.publish(trained, version=newest, key=key, parity=measured)
@@ -127,18 +128,15 @@ def _fit_file(path: Path, spec: ModelSpec, trained_at: datetime, seed: int, over
     return train(frame, spec, trained_at=trained_at, seed=seed, over_events=over_events)
 
 
-def _over_events(workspace: Workspace, name: str) -> list[str]:
-    """Features that are unknown where something never happened."""
-    program = workspace.program
-    absent = {Measure.SINCE_FIRST, Measure.SINCE_LAST, Measure.AVERAGE, Measure.MIN, Measure.MAX}
-    found = []
-    for feature in program.models[name].features:
-        value = feature.value
-        trait = program.traits.get(getattr(value, "name", ""))
-        measured = trait.value if trait is not None else value
-        if getattr(measured, "measure", None) in absent:
-            found.append(feature.name)
-    return found
+def _over_events(program: Program, name: str) -> list[str]:
+    """Features that read no synced trait: unknown, they say that something never happened."""
+    return [feature.name for feature in program.models[name].features if _is_over_events(program, feature.value)]
+
+
+def _is_over_events(program: Program, node: Node) -> bool:
+    if isinstance(node, ComputedTrait):
+        return _is_over_events(program, program.traits[node.name].value)
+    return not isinstance(node, TraitValue) and all(_is_over_events(program, child) for child in children(node))
 
 
 def _run(session: Session, name: str, rows: pa.Table, query: Table) -> pa.Table:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,21 @@ import duckdb
 import pytest
 from rich.console import Console
 
+from segserver import pipeline
 from segserver.cli import execute
 from segserver.cli.invocation import Invocation
+from segserver.clock import FixedClock
+from segserver.connectors.base import Outcome, Status, Trigger, Write
+from segserver.connectors.build import Connector
+from segserver.errors import RetryLater
+from segserver.pipeline import Engine, RunReport, run
+from segserver.records import ContactRecord, Cursor, Deletion, Page, SourceItem
+from segserver.settings import Settings
+from segserver.specs import ConnectionSpec, Target
+from segserver.store import state
+from segserver.store.db import Store
+from segserver.store.state import Notification
+from segserver.workspace import load
 
 SHOP = {
     "segserver.yml": "time zone: Europe/Paris\n",
@@ -144,3 +159,264 @@ def shop(tmp_path: Path) -> Shop:
     made = Shop(tmp_path / "shop")
     made.write(SHOP)
     return made
+
+
+# ---- the steps, with platforms that only remember ------------------------------------------------------------------
+
+START = datetime(2026, 3, 2, 10)
+"""A Monday morning."""
+
+CONNECTIONS = {
+    "segserver.yml": "time zone: UTC\nsources: [crm, engage]\n",
+    "connectors/crm.yml": """\
+kind: hubspot
+token: env:HUBSPOT_TOKEN
+contacts:
+  identities: {email: email, ga_client_id: ga_client_id}
+  traits:
+    country: country
+    spend: {from: spend, type: number}
+  created: createdate
+  consent:
+    email: {from: hs_email_optout, means: opted out}
+    sms: {from: sms_consent, means: granted}
+events:
+  purchase: {stream: deals, at: closedate, properties: {amount: {type: number, unit: EUR}}}
+audiences: true
+""",
+    "connectors/engage.yml": """\
+kind: marketo
+client_id: env:MARKETO_CLIENT_ID
+client_secret: env:MARKETO_CLIENT_SECRET
+endpoint: env:MARKETO_ENDPOINT
+contacts:
+  identities: {email: email}
+  consent:
+    email: {from: unsubscribed, means: opted out}
+events:
+  email_sent: {stream: activities, type: 6, counts as: email}
+audiences: true
+""",
+    "connectors/web.yml": """\
+kind: ga4
+measurement_id: env:GA4_MEASUREMENT_ID
+api_secret: env:GA4_API_SECRET
+identity: ga_client_id
+audiences: true
+""",
+}
+"""HubSpot and Marketo to read and write, GA4 to write."""
+
+
+class PretendSource:
+    """A source whose one stream is what it was told, page by page.
+
+    Attributes:
+        copies: what it shows of a contact when asked for it by its id, where that differs from what it was told last.
+        failure: raised by every call.
+        breaks_after: pages after which a pull breaks off.
+    """
+
+    def __init__(self) -> None:
+        self._items: list[SourceItem] = []
+        self.page = 100
+        self.copies: dict[str, SourceItem] = {}
+        self.asked: list[list[str]] = []
+        self.failure: Exception | None = None
+        self.breaks_after: int | None = None
+
+    def tell(self, *items: SourceItem) -> None:
+        """More for the next pull."""
+        self._items += items
+
+    def streams(self) -> Sequence[str]:
+        return ("all",)
+
+    def read(self, stream: str, cursor: Cursor | None, until: datetime) -> Iterator[Page]:
+        if self.failure is not None:
+            raise self.failure
+        done, pages = int(str((cursor or {}).get("done", 0))), 0
+        while True:
+            if self.breaks_after is not None and pages >= self.breaks_after:
+                raise RetryLater("the line went dead")
+            items = self._items[done : done + self.page]
+            done, pages = done + len(items), pages + 1
+            last = done == len(self._items)
+            yield Page(items, {"done": done}, until if last else None, len(self._items))
+            if last:
+                return
+
+    def read_contacts(self, source_ids: Sequence[str]) -> Sequence[SourceItem]:
+        self.asked.append(list(source_ids))
+        if self.failure is not None:
+            raise self.failure
+        told = {item.source_id: item for item in self._items if isinstance(item, ContactRecord)} | self.copies
+        return [told.get(source_id) or Deletion(source_id, START) for source_id in source_ids]
+
+
+class PretendDestination:
+    """A destination that does as it is told, unless a test says otherwise.
+
+    Attributes:
+        held: by target as text, address to value.
+        answers: what becomes of a write to an address, and of a touch of one; CONFIRMED unless said otherwise.
+        told: what it says of a touch, by key, when asked afterwards; UNKNOWN unless said otherwise.
+        touched: addresses of the touches started, in order, with campaign and tokens.
+        failure: raised by every call.
+    """
+
+    def __init__(self, good: Status = Status.CONFIRMED, trigger_batch: int = 0) -> None:
+        self.good = good
+        self.trigger_batch = trigger_batch
+        self.held: dict[str, dict[str, str]] = defaultdict(dict)
+        self.answers: dict[str, tuple[Status, str]] = {}
+        self.told: dict[str, Status] = {}
+        self.writes: list[Write] = []
+        self.touched: list[tuple[str, str, dict[str, str]]] = []
+        self.asked: list[str] = []
+        self.failure: Exception | None = None
+        self.before_writing: Callable[[], object] = lambda: None
+
+    def write(self, writes: Sequence[Write]) -> Iterator[Sequence[Outcome]]:
+        if self.failure is not None:
+            raise self.failure
+        self.before_writing()
+        self.writes += writes
+        for part in (writes[:2], writes[2:]):
+            if part:
+                yield [self._done(item) for item in part]
+
+    def _done(self, item: Write) -> Outcome:
+        status, reason = self.answers.get(item.address, (self.good, None))
+        if status in (Status.CONFIRMED, Status.SENT):
+            held = self.held[str(item.target)]
+            held.pop(item.address, None)
+            if item.value is not None:
+                held[item.address] = item.value
+        return Outcome(item, status, reason)
+
+    def trigger(self, triggers: Sequence[Trigger]) -> Sequence[Outcome]:
+        if self.failure is not None:
+            raise self.failure
+        self.touched += [(one.address, one.campaign, dict(one.tokens)) for one in triggers]
+        return [Outcome(one, *self.answers.get(one.address, (self.good, None))) for one in triggers]
+
+    def read_back(self, triggers: Iterable[tuple[Trigger, datetime]]) -> Sequence[Outcome]:
+        asked = [one for one, _ in triggers]
+        self.asked += [one.key for one in asked]
+        return [Outcome(one, self.told.get(one.address, Status.UNKNOWN), "it says so") for one in asked]
+
+    def holds(self, target: Target) -> Mapping[str, str] | None:
+        return self.held[str(target)]
+
+
+class Stage:
+    """A workspace of three connections whose platforms only remember, one process's engine, and a fixed clock.
+
+    Attributes:
+        sources, destinations: the platforms' two sides, by connection.
+        wire: "crm" and "engage" are read and written, "web" is written.
+    """
+
+    def __init__(self, directory: Path, rules: str, scenarios: str, store: Path | None) -> None:
+        self.directory = directory
+        self.clock = FixedClock(START)
+        self.sources = {"crm": PretendSource(), "engage": PretendSource()}
+        self.destinations = {
+            "crm": PretendDestination(),
+            "engage": PretendDestination(trigger_batch=100),
+            "web": PretendDestination(good=Status.SENT),
+        }
+        for name, content in CONNECTIONS.items():
+            self.write(name, content)
+        self.write("scenarios/cadence.seg", scenarios)
+        self.write("rules/rules.seg", rules)
+        store_opened = Store.open(store, clock=self.clock)
+        self.engine = Engine(Settings(workspace=directory), {}, load(directory), store_opened, self.clock, print)
+        self.engine.replace_workspace(self.engine.workspace)
+
+    def write(self, name: str, content: str) -> None:
+        """Write a file of the workspace."""
+        path = self.directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+
+    def rules(self, text: str) -> None:
+        """Go on with other rules."""
+        self.write("rules/rules.seg", text)
+        self.engine.replace_workspace(load(self.directory))
+
+    def connector(self, spec: ConnectionSpec) -> Connector:
+        """What stands in for a connection's real connector."""
+        return Connector(spec, self.sources.get(spec.name), self.destinations[spec.name], [])
+
+    def people(self, *numbers: int, known_to: Sequence[str] = ("crm", "engage"), **changes: Any) -> None:
+        """Tell the sources of some people: `p1@x.org` is record 1 of crm and e1 of engage."""
+        for number in numbers:
+            if "crm" in known_to:
+                self.sources["crm"].tell(self.record(number, **changes))
+            if "engage" in known_to:
+                self.sources["engage"].tell(ContactRecord(f"e{number}", {"email": f"p{number}@x.org"}, {}))
+
+    def record(self, number: int, **changes: Any) -> ContactRecord:
+        """A person at the crm; keywords are traits, or replace fields of the record."""
+        known = {field.name for field in fields(ContactRecord)}
+        traits = {"country": "FR", "spend": None} | {k: v for k, v in changes.items() if k not in known}
+        record = ContactRecord(
+            str(number),
+            {"email": f"p{number}@x.org", "ga_client_id": f"ga{number}"},
+            traits,
+            consent={"email": True, "sms": True},
+            created_at=START - timedelta(days=100),
+        )
+        return replace(record, **{k: v for k, v in changes.items() if k in known})
+
+    def notify(self, *numbers: int) -> None:
+        """The crm says that something about these people has changed."""
+        seen = f"{self.clock.now()}"
+        told = [Notification("crm", f"{number} {seen}", "changed", str(number), {}) for number in numbers]
+        with self.engine.store.session() as session:
+            state.append_inbox(session, told, self.clock.now())
+
+    def waiting(self) -> int:
+        """How many notifications wait in the inbox."""
+        with self.engine.store.session() as session:
+            return len(state.pending_inbox(session))
+
+    def run(self, **options: Any) -> RunReport:
+        """One run."""
+        return run(self.engine, **options)
+
+    def later(self, **by: float) -> Stage:
+        """Move the clock."""
+        self.clock.advance(timedelta(**by))
+        return self
+
+    def held(self, target: str) -> dict[str, str]:
+        """What a target (`crm list "French"`) holds: address to value."""
+        return self.destinations[target.split()[0]].held[target]
+
+    def ids(self) -> dict[int, str]:
+        """Our ids of the people."""
+        found = self.ask("SELECT DISTINCT value, contact_id FROM identities WHERE kind = 'email'")
+        return {int(str(row["value"])[1:].partition("@")[0]): str(row["contact_id"]) for row in found}
+
+    def ask(self, sql: str) -> list[dict[str, object]]:
+        """Rows of a query over the store."""
+        with self.engine.store.session() as session:
+            return session.rows(sql)
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Stage]]:
+    """Makes a stage: `stage(rules, scenarios="", store=None)`; without `store` it lives in memory."""
+    made: dict[str, Stage] = {}
+
+    def make(rules: str, scenarios: str = "", store: Path | None = None) -> Stage:
+        made["it"] = Stage(tmp_path / "workspace", rules, scenarios, store)
+        monkeypatch.setattr(pipeline, "build", lambda spec, **_: made["it"].connector(spec))
+        return made["it"]
+
+    yield make
+    for one in made.values():
+        one.engine.close()

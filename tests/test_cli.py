@@ -52,8 +52,7 @@ def _standard_input(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
         (["check", "rules/shop.seg"], "check reads the whole workspace"),
         (["chekc"], "No such command 'chekc'"),
         (["run", "--aproove", "x"], "No such option"),
-        (["serve", "--host", "0.0.0.0"], "set SEGSERVER_API_TOKEN to a long secret"),
-        (["init", "."], "is not empty; name a new directory"),
+        (["serve", "--host", "192.168.1.4"], "set SEGSERVER_API_TOKEN to a long secret"),
     ],
 )
 def test_wrong_usage_ends_with_2_and_says_what_would_be_right(shop: Any, arguments: list[str], message: str) -> None:

@@ -27,6 +27,7 @@ from segserver.sandbox.population import Population
 from segserver.sandbox.server import Sandbox
 from segserver.settings import Settings
 from segserver.store import people as contacts
+from segserver.sync import ConnectionReport
 from segserver.workspace import load
 
 PEOPLE_START = datetime(2026, 3, 2, 9, 30)
@@ -103,7 +104,7 @@ class _Demo:
     def sync(self, engine: Engine) -> None:
         """Read everything."""
         self._head("Sync: pages and cursors into the store, records joined to contacts")
-        reports = {}
+        reports: dict[str, ConnectionReport] = {}
         for name, connector in engine.connectors().items():
             if connector.source is not None:
                 reports |= pipeline.pull(engine, name, progress=self._progress)

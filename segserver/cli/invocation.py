@@ -73,7 +73,7 @@ class Invocation:
         from segserver.store.owner import living_owner
 
         settings = self.settings
-        owner = living_owner(settings.store_path.parent)
+        owner = living_owner(settings.state_directory)
         if owner is not None:
             raise click.exceptions.Exit(forward(owner, self.arguments, self._print_plain))
         clock = settings.clock() if as_of is None else FixedClock(as_of)

@@ -66,10 +66,8 @@ class Worker:
         Raises:
             TimeoutError: one of its steps takes longer than so many seconds.
         """
-        while True:
-            self._writer.submit_each("settle", lambda: None).result(timeout)
-            if not self._under_way and not self._writer.waiting:
-                return
+        # Asked on the writer's thread, where nothing else can be half done.
+        while not self._writer.submit_each("settle", self._is_idle).result(timeout):
             self._under_way.wait(timeout)
 
     def request_run(self) -> Future[object]:
@@ -102,6 +100,9 @@ class Worker:
         }
 
     # ---- jobs, on the writer's thread
+
+    def _is_idle(self) -> bool:
+        return not self._under_way and not self._writer.waiting
 
     def _run(self) -> None:
         """A full run, unless the last one is still being pushed: then as soon as it is."""

@@ -75,6 +75,10 @@ class Call:
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
 
+    def __repr__(self) -> str:
+        # Queries and bodies hold secrets and personal data.
+        return f"Call({self})"
+
 
 class Answer:
     """What came back: status, headers (by any spelling) and the body."""

@@ -7,6 +7,7 @@ from segserver.rules.clauses import Clauses
 from segserver.rules.program import CapsBlock
 from segserver.rules.quantities import exact, share, whole
 from segserver.rules.scope import Scope
+from segserver.rules.unsupported import refuse
 from segserver.specs import CapSpec, ChannelCaps
 
 
@@ -29,7 +30,9 @@ def caps(node: nodes.BlockNode, scope: Scope) -> CapsBlock:
         scope.has_channel(channel)
         channels.append(_channel(clause.content, scope))
     counted = clauses.content("count", nodes.Truth)
-    return CapsBlock(tuple(channels), counted.value if counted else False, node.name.span)
+    if counted is not None and counted.value:
+        refuse(scope.findings, counted.span, "`count transactional true`")
+    return CapsBlock(tuple(channels), node.name.span)
 
 
 def _channel(node: nodes.ChannelCapsNode, scope: Scope) -> ChannelCaps:

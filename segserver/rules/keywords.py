@@ -55,6 +55,3 @@ CLAUSES = {
     "test": TEST_CLAUSES,
 }
 """Words that begin a clause, by the block they stand in."""
-
-EXACT_UNITS = ("minute", "hour", "day", "week")
-CALENDAR_UNITS = ("month", "year")

@@ -329,14 +329,6 @@ class Push(Node):
 
 
 @dataclass(frozen=True, slots=True)
-class SizeGuard(Node):
-    """`alert when size changes by more than 20%`."""
-
-    blocks: bool
-    share: Quantity
-
-
-@dataclass(frozen=True, slots=True)
 class FeatureNode(Node):
     """`name = ...`, or the bare name of a trait (no expression)."""
 

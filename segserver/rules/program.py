@@ -464,7 +464,6 @@ class CapsBlock:
     """`caps`: once per workspace."""
 
     channels: tuple[ChannelCaps, ...]
-    count_transactional: bool
     span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from importlib.resources import files
+from threading import Event
 
 import pytest
 
@@ -132,6 +133,34 @@ def test_a_run_that_was_cut_short_is_marked_and_starts_over(place):
     with place.running():
         pass
     assert place.kinds() == [("run", "interrupted"), ("run", "done")]
+
+
+def test_a_full_run_waits_for_the_last_push_while_other_work_goes_on(place, monkeypatch):
+    def runs():
+        return sum(one["kind"] == "run" for one in server.runs(50))
+
+    def held(writes):
+        begun.set()
+        assert release.wait(PATIENCE)
+        yield from write(writes)
+
+    with place.running() as server:
+        destination = server.engine.connectors()["shop"].destination
+        write, begun, release = destination.write, Event(), Event()
+        monkeypatch.setattr(destination, "write", held)
+        with (place.directory / "orders.csv").open("a", encoding="utf-8") as orders:
+            orders.write("1009,dmitri@example.com,2026-03-01T12:30:00Z,99.00,TEA\n")
+        place.clock.advance(timedelta(hours=1))
+        server.request_run()
+        assert begun.wait(PATIENCE)
+        place.clock.advance(timedelta(minutes=1))
+        server.worker.request_run().result(PATIENCE)
+        assert place.command("plan")[0] == 0
+        assert (runs(), server.health()["pushing"]) == (2, 1)
+        release.set()
+        server.settle(PATIENCE)
+        assert (runs(), server.health()["pushing"]) == (3, 0)
+    assert "dmitri@example.com" in (place.directory / "audiences" / "good_customers.csv").read_text(encoding="utf-8")
 
 
 # ---- commands

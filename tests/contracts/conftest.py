@@ -248,7 +248,7 @@ class MarketoSubject(Served):
         client_id: env:MARKETO_CLIENT_ID
         client_secret: env:MARKETO_CLIENT_SECRET
         endpoint: env:MARKETO_ENDPOINT
-        quota: 50%
+        quota: 20%
         contacts:
           identities: {email: email}
           traits:

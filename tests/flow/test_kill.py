@@ -7,12 +7,16 @@ import random
 import signal
 import subprocess
 import sys
+from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from segserver.sandbox.population import Purchase
+
 HOST = Path(__file__).with_name("engine_host.py")
-DRAWS, DRAWS_IN_SHORT = 25, 5
+DRAWS, DRAWS_IN_SHORT, LATER_DRAWS = 25, 5, 8
 SEED = 20_260_302
 
 RISKY = (
@@ -73,17 +77,66 @@ def host():
     started.close()
 
 
+@dataclass(frozen=True)
+class Undisturbed:
+    """A run without a kill, and another half an hour later.
+
+    Attributes:
+        points: those the first passed: thread, number, "before" or "after", kind.
+        end: what is known and held after the second.
+    """
+
+    points: list
+    end: dict
+
+
+def run_undisturbed(host, world, folder):
+    """Two runs."""
+    code, report, points = host.run(world, folder)
+    assert code == 0, report
+    world.pass_time(minutes=30)
+    code, report, _ = host.run(world, folder)
+    assert code == 0, report
+    return Undisturbed([tuple(point) for point in points], world.known() | world.held_by_platforms())
+
+
 @pytest.fixture(scope="module")
 def undisturbed(host, make_world, tmp_path_factory):
-    """A run and another half an hour later: its points, and what is known and held in the end."""
+    """The first run in the life of a store."""
     folder = tmp_path_factory.mktemp("undisturbed")
     with make_world(folder).served() as world:
-        code, report, points = host.run(world, folder)
-        assert code == 0, report
-        world.pass_time(minutes=30)
-        code, report, _ = host.run(world, folder)
-        assert code == 0, report
-        return points, world.known(), world.held_by_platforms()
+        return run_undisturbed(host, world, folder)
+
+
+def live_on(world):
+    """A first run, and five days in which people are deleted, refuse and buy, until second steps are due."""
+    assert world.run().status == "done"
+    lapsed = sorted(world.sandbox.marketo.lists["SEG Lapsed big spenders"])
+    best = sorted(world.sandbox.hubspot.lists["Best customers"] | world.sandbox.hubspot.lists["Engaged"])
+    world.pass_time(days=4, hours=20)
+    world.sandbox.delete_contact(best[0])
+    world.sandbox.change_contact(best[1], {"hs_email_optout": "true"})
+    world.sandbox.change_lead(lapsed[0], {"unsubscribed": True})
+    for lead in lapsed[1:3]:
+        email = str(world.sandbox.marketo.lead(lead).values["email"])
+        bought = Purchase(0, world.clock.now(), Decimal(40), ("COFFEE",), 1)
+        world.sandbox.add_purchase(email.lower(), bought)
+    world.pass_time(hours=4)
+
+
+@pytest.fixture(scope="module")
+def undisturbed_later(host, make_world, tmp_path_factory):
+    """A run of a store with a past: contacts leave audiences, values are cleared, second steps are sent."""
+    folder = tmp_path_factory.mktemp("later")
+    with make_world(folder).served() as world:
+        live_on(world)
+        before = world.sandbox.state()
+        found = run_undisturbed(host, world, folder)
+        after = world.sandbox.state()
+    for name in ("Best customers", "Lapsed big spenders"):
+        assert set(before["hubspot"]["lists"][name]) - set(after["hubspot"]["lists"][name]), name
+    assert 2 in after["marketo"]["campaign_requests"]["Win back"].values()
+    return found
 
 
 def draw(points, count):
@@ -109,15 +162,14 @@ def die_and_resume(host, world, folder, point):
 
 
 def differences(world, undisturbed):
-    """What is not as it is without a kill; empty where all is the same."""
-    _, known, held = undisturbed
+    """Names of what is not as it is without a kill."""
     now = world.known() | world.held_by_platforms()
-    return {name: (value, now.get(name)) for name, value in (known | held).items() if now.get(name) != value}
+    return sorted(name for name, value in undisturbed.end.items() if now[name] != value)
 
 
 def check_draw(number, host, make_world, undisturbed, folder):
     """The draw of that number ends as if nothing had happened."""
-    point = draw(undisturbed[0], DRAWS)[number]
+    point = draw(undisturbed.points, DRAWS)[number]
     with make_world(folder).served() as world:
         report = die_and_resume(host, world, folder, point)
         assert not differences(world, undisturbed), point
@@ -137,10 +189,20 @@ def test_a_run_killed_elsewhere_is_resumed_to_the_same_end(number, host, make_wo
     check_draw(number, host, make_world, undisturbed, tmp_path)
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("number", range(LATER_DRAWS))
+def test_a_later_run_killed_is_resumed_to_the_same_end(number, host, make_world, undisturbed_later, tmp_path):
+    point = draw(undisturbed_later.points, LATER_DRAWS)[number]
+    with make_world(tmp_path).served() as world:
+        live_on(world)
+        die_and_resume(host, world, tmp_path, point)
+        assert not differences(world, undisturbed_later), point
+
+
 @pytest.mark.soak
 def test_a_run_killed_at_any_kind_of_point_is_resumed_to_the_same_end(host, make_world, undisturbed, tmp_path):
     wrong = {}
-    for number, point in enumerate(draw(undisturbed[0], len(undisturbed[0]))):
+    for number, point in enumerate(draw(undisturbed.points, len(undisturbed.points))):
         folder = tmp_path / str(number)
         with make_world(folder).served() as world:
             die_and_resume(host, world, folder, point)
@@ -150,7 +212,7 @@ def test_a_run_killed_at_any_kind_of_point_is_resumed_to_the_same_end(host, make
 
 
 def test_the_draws_hold_commits_and_calls_before_and_after(undisturbed):
-    drawn = draw(undisturbed[0], DRAWS)
+    drawn = draw(undisturbed.points, DRAWS)
     assert len(set(drawn)) == DRAWS
     assert {(when, kind.split()[0]) for _, _, when, kind in drawn} == {
         (when, what) for when in ("before", "after") for what in ("commit", "call")
@@ -163,7 +225,7 @@ def test_a_touch_that_the_platform_may_not_show_yet_is_reported_and_not_repeated
     host, make_world, undisturbed, tmp_path
 ):
     """A minute after the kill Marketo's feed may lag; half an hour after it, it speaks."""
-    calls = [point for point in undisturbed[0] if point[3].endswith("trigger.json") and point[2] == "before"]
+    calls = [point for point in undisturbed.points if point[3].endswith("trigger.json") and point[2] == "before"]
     with make_world(tmp_path).served() as world:
         host.run(world, tmp_path, kill_at=calls[1][:2])
         started = world.campaign_requests()
@@ -189,10 +251,20 @@ def test_a_touch_that_the_platform_may_not_show_yet_is_reported_and_not_repeated
 
 
 def test_a_killed_process_leaves_no_run_that_seems_to_go_on(host, make_world, undisturbed, tmp_path):
-    point = next(point for point in undisturbed[0] if point[3] == "commit segment_state")
+    point = next(point for point in undisturbed.points if point[3] == "commit segment_state")
     with make_world(tmp_path).served() as world:
         die_and_resume(host, world, tmp_path, point)
         assert world.ask("SELECT status, count(*) FROM runs GROUP BY status ORDER BY status") == [
             ("done", 1),
             ("interrupted", 1),
         ]
+
+
+def test_a_run_is_refused_while_another_process_has_the_store(host, world, tmp_path):
+    with world.engine():
+        code, text, _ = host.run(world, tmp_path)
+    assert code == 1
+    assert f"{world.store_path} is in use by another process" in text
+    assert "stop it first. Nothing was changed" in text
+    assert not world.sandbox.plan.requests
+    assert world.ask("SELECT count(*) FROM runs") == [(0,)]

@@ -194,7 +194,7 @@ CAPS = """
 caps
   email at most 1 per day, 3 per 7 days at risk 5%
   sms at most 2 per 30 days
-  count transactional true
+  count transactional false
 """
 
 
@@ -203,9 +203,13 @@ def test_caps_have_their_windows_and_their_joint_risk(catalog: Catalog) -> None:
         (
             ChannelCaps("email", (CapSpec(1, DAY), CapSpec(3, 7 * DAY)), 0.05),
             ChannelCaps("sms", (CapSpec(2, 30 * DAY),), None),
-        ),
-        True,
+        )
     )
+
+
+def test_counting_transactional_messages_is_refused_by_name(catalog: Catalog) -> None:
+    _, found = check({"a.seg": CAPS.replace("false", "true")}, catalog, zone="UTC")
+    assert [(item.code, item.span.line, item.span.column) for item in found] == [("not-supported-yet", 5, 23)]
 
 
 SCENARIO = """
