@@ -81,8 +81,8 @@ class Engine:
 
     def replace_workspace(self, workspace: Workspace) -> None:
         """Go by another version of the workspace from now on."""
-        self.workspace = workspace
         self.store.prepare(workspace.catalog, workspace.connections.values())
+        self.workspace = workspace
         self._connectors.clear()
 
     def connectors(self) -> dict[str, Connector]:

@@ -146,6 +146,26 @@ def verify_marketo(headers: Mapping[str, str], secret: str) -> None:
         raise BadSignature(f"the {MARKETO_HEADER} header does not hold the shared secret")
 
 
+def marketo_event(body: bytes, received_at: datetime) -> WebhookEvent:
+    """The lead that a verified Marketo webhook speaks of.
+
+    Marketo sends what the payload template says; ours is a JSON object with `leadId`. It never repeats a call, so two
+    that arrive at different instants are two.
+
+    Raises:
+        BadPayload: the body is not such an object.
+    """
+    try:
+        item = json.loads(body)
+    except ValueError:
+        raise BadPayload("the body is not JSON") from None
+    lead = item.get("leadId") if isinstance(item, dict) else None
+    if isinstance(lead, bool) or not isinstance(lead, (int, str)) or not str(lead).isascii() or not str(lead).isdigit():
+        raise BadPayload('the body is not a JSON object with the lead\'s id: {"leadId": {{lead.Id}}}')
+    key = hashlib.sha256(body + str(to_epoch_ms(received_at)).encode()).hexdigest()
+    return WebhookEvent(key, str(lead), "changed", item)
+
+
 def hubspot_events(body: bytes, spec: ConnectionSpec) -> list[WebhookEvent]:
     """The contacts a verified HubSpot webhook speaks of, in its order.
 

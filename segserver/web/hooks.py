@@ -6,7 +6,7 @@ Nothing is evaluated here; the writer is asked for an early run of the contacts 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import quote
 
 from flask import Blueprint, abort, jsonify, request
@@ -14,7 +14,14 @@ from flask.typing import ResponseReturnValue
 
 from segserver.clock import Clock
 from segserver.connectors.base import WebhookEvent
-from segserver.connectors.signatures import BadPayload, BadSignature, hubspot_events, verify_hubspot
+from segserver.connectors.signatures import (
+    BadPayload,
+    BadSignature,
+    hubspot_events,
+    marketo_event,
+    verify_hubspot,
+    verify_marketo,
+)
 from segserver.errors import SettingsError
 from segserver.specs import ConnectionSpec
 from segserver.web.backend import Backend
@@ -29,10 +36,10 @@ def blueprint(backend: Backend, clock: Clock) -> Blueprint:
     @routes.post("/<name>")
     def receive(name: str) -> ResponseReturnValue:
         spec = backend.connection(name)
-        if spec is None or spec.kind != "hubspot":
+        if spec is None or spec.kind not in _RECEIVERS:
             abort(404, "no connection of that name receives webhooks")
         try:
-            events = _hubspot(backend, spec, clock)
+            events = _RECEIVERS[spec.kind](backend, spec, clock)
         except BadSignature as error:
             log.warning("a webhook for %s was refused: %s", name, error.reason)
             abort(401, error.reason)
@@ -52,6 +59,18 @@ def _hubspot(backend: Backend, spec: ConnectionSpec, clock: Clock) -> Sequence[W
     secret = backend.secret(spec, "client_secret")
     verify_hubspot(dict(request.headers), request.method, _public_url(backend), body, secret, clock.now())
     return hubspot_events(body, spec)
+
+
+def _marketo(backend: Backend, spec: ConnectionSpec, clock: Clock) -> Sequence[WebhookEvent]:
+    verify_marketo(dict(request.headers), backend.secret(spec, "webhook_secret"))
+    return [marketo_event(request.get_data(), clock.now())]
+
+
+_RECEIVERS: Mapping[str, Callable[[Backend, ConnectionSpec, Clock], Sequence[WebhookEvent]]] = {
+    "hubspot": _hubspot,
+    "marketo": _marketo,
+}
+"""How each vendor's notifications are verified and read."""
 
 
 def _public_url(backend: Backend) -> str:

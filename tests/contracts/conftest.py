@@ -177,7 +177,7 @@ class HubSpotSubject(Served):
     declaration = """\
         kind: hubspot
         token: env:HUBSPOT_TOKEN
-        quota: 20%
+        quota: 10%
         contacts:
           identities: {email: email, ga_client_id: ga_client_id}
           traits:
@@ -248,7 +248,7 @@ class MarketoSubject(Served):
         client_id: env:MARKETO_CLIENT_ID
         client_secret: env:MARKETO_CLIENT_SECRET
         endpoint: env:MARKETO_ENDPOINT
-        quota: 20%
+        quota: 10%
         contacts:
           identities: {email: email}
           traits:

@@ -108,6 +108,8 @@ def test_one_bad_record_is_found_by_halving(hubspot, traffic):
     """A platform that refuses a whole batch for one record is asked about as often as a search takes."""
     known = hubspot.known()[:1_000]
     bad = Write(hubspot.places[0], "x", "9" * 24, "member")
-    outcomes = write(hubspot.destination(), [*members(hubspot.places[0], known[:500]), bad, *members(hubspot.places[0], known[500:])])
+    outcomes = write(
+        hubspot.destination(), [*members(hubspot.places[0], known[:500]), bad, *members(hubspot.places[0], known[500:])]
+    )
     assert len(outcomes) == 1_001
     assert len(traffic.calls) <= 2 + 2 * 11

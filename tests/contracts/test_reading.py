@@ -282,4 +282,3 @@ def test_a_fifth_of_all_requests_failing_changes_nothing_that_is_read(open_subje
     assert {stream: items(pages) for stream, pages in stormy.items()} == {
         stream: items(pages) for stream, pages in calm.items()
     }
-

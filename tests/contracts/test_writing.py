@@ -201,9 +201,7 @@ def test_an_account_that_refuses_our_key_stops_the_work(open_subject, population
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
-def test_with_a_fifth_of_requests_failing_every_write_has_an_outcome_and_what_is_confirmed_is_there(
-    platform, seed
-):
+def test_with_a_fifth_of_requests_failing_every_write_has_an_outcome_and_what_is_confirmed_is_there(platform, seed):
     addresses = platform.known()[:200]
     told(platform.destination(), filling(platform, platform.places[0], addresses[150:]))
     platform.sandbox.faults(rate=0.2, seed=seed)

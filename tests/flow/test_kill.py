@@ -133,8 +133,8 @@ def undisturbed_later(host, make_world, tmp_path_factory):
         before = world.sandbox.state()
         found = run_undisturbed(host, world, folder)
         after = world.sandbox.state()
-    for name in ("Best customers", "Lapsed big spenders"):
-        assert set(before["hubspot"]["lists"][name]) - set(after["hubspot"]["lists"][name]), name
+    lapsed = [state["marketo"]["lists"]["SEG Lapsed big spenders"] for state in (before, after)]
+    assert set(lapsed[0]) - set(lapsed[1])
     assert 2 in after["marketo"]["campaign_requests"]["Win back"].values()
     return found
 

@@ -21,6 +21,7 @@ CONNECTIONS = Path(__file__).parents[2] / "connectors"
 
 def _spec(name):
     source = (CONNECTIONS / f"{name}.yml").read_text(encoding="utf-8")
+    source += "\nwebhook_secret: env:MARKETO_WEBHOOK_SECRET\n" if name == "engage" else ""
     spec, findings = load(name, source, f"connectors/{name}.yml")
     assert not findings
     return spec
@@ -40,7 +41,7 @@ class PretendedServer:
     inbox: dict[tuple[str, str], object] = field(default_factory=dict)
     requested: int = 0
     commands: list[tuple[list[str], int]] = field(default_factory=list)
-    connections: dict = field(default_factory=lambda: {name: _spec(name) for name in ("crm", "engage")})
+    connections: dict = field(default_factory=lambda: {name: _spec(name) for name in ("crm", "engage", "web")})
 
     def health(self):
         return {"status": self.status, "workspace": {"problem": "rules/a.seg:1:1: error"}}

@@ -99,7 +99,7 @@ def test_a_signed_body_of_another_shape_is_400_and_nothing_is_kept(client, backe
     assert backend.inbox == {}
 
 
-@pytest.mark.parametrize("name", ["nowhere", "engage"])
+@pytest.mark.parametrize("name", ["nowhere", "web"])
 def test_a_connection_that_receives_no_webhooks_is_404(client, name):
     url = f"http://localhost/hooks/{name}"
     assert _post(client, [_event()], path=f"/hooks/{name}", url=url).status_code == 404
@@ -111,6 +111,26 @@ def test_a_missing_secret_asks_the_sender_to_come_again_and_tells_only_the_log_w
     assert (answer.status_code, backend.inbox) == (503, {})
     assert "HUBSPOT_CLIENT_SECRET" not in answer.text
     assert "HUBSPOT_CLIENT_SECRET" in caplog.text
+
+
+def test_a_marketo_webhook_with_the_secret_names_its_lead(client, backend):
+    answer = client.post("/hooks/engage", data='{"leadId": 4711}', headers={"X-Segserver-Secret": SECRET})
+    assert (answer.status_code, answer.get_json()) == (200, {"received": 1, "new": 1})
+    (event,) = backend.inbox.values()
+    assert (event.source_id, event.kind) == ("4711", "changed")
+
+
+@pytest.mark.parametrize("headers", [{}, {"X-Segserver-Secret": "wrong"}])
+def test_a_marketo_webhook_without_the_secret_is_401_and_nothing_is_kept(client, backend, headers):
+    assert client.post("/hooks/engage", data='{"leadId": 4711}', headers=headers).status_code == 401
+    assert not backend.inbox
+
+
+@pytest.mark.parametrize("body", ["", "[]", "{}", '{"leadId": "x"}', '{"leadId": true}', '{"leadId": 1.5}'])
+def test_a_marketo_webhook_without_a_lead_is_400_and_nothing_is_kept(client, backend, body):
+    answer = client.post("/hooks/engage", data=body, headers={"X-Segserver-Secret": SECRET})
+    assert answer.status_code == 400
+    assert not backend.inbox
 
 
 def test_the_api_token_is_not_asked_of_platforms(client, backend):
