@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from itertools import count
+from itertools import count, takewhile
 
 import pytest
 
@@ -31,12 +31,10 @@ def refused(answer):
 
 def push(subject, destination, until):
     """Write new values for everybody, again and again, until an instant; the outcomes' statuses."""
-    place, known, statuses = subject.places[1], subject.known(), set()
-    for turn in count():
-        for batch in destination.write([Write(place, f"c-{one}", one, f"turn {turn}") for one in known]):
-            statuses |= {outcome.status for outcome in batch}
-            if subject.now >= until:
-                return statuses
+    place, known = subject.places[1], subject.known()
+    turns = ([Write(place, f"c-{one}", one, f"turn {turn}") for one in known] for turn in count())
+    batches = (batch for writes in turns for batch in destination.write(writes))
+    return {outcome.status for batch in takewhile(lambda _: subject.now < until, batches) for outcome in batch}
 
 
 @pytest.mark.parametrize(("kind", "allowance"), [("hubspot", HUBSPOT), ("marketo", MARKETO)])

@@ -115,9 +115,8 @@ def test_reading_leaves_the_cursor_it_was_given_alone(readable):
 
 def test_cursors_of_pages_do_not_change_when_reading_goes_on(readable):
     for stream in readable.source().streams():
-        seen = []
-        for page in readable.source().read(stream, None, readable.now):
-            seen.append((page.cursor, repr(page.cursor)))
+        pages = readable.source().read(stream, None, readable.now)
+        seen = [(page.cursor, repr(page.cursor)) for page in pages]
         assert all(repr(cursor) == text for cursor, text in seen)
 
 

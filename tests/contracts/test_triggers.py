@@ -14,8 +14,10 @@ from segserver.connectors.http import HttpClient
 CAMPAIGN = "Win back"
 
 
-def triggers(addresses, campaign=CAMPAIGN, token="winback_1"):
-    return [Trigger(f"{campaign} {token} {one}", f"c-{one}", one, campaign, {"template": token}) for one in addresses]
+def triggers(addresses, campaign=CAMPAIGN, template="winback_1"):
+    return [
+        Trigger(f"{campaign} {template} {one}", f"c-{one}", one, campaign, {"template": template}) for one in addresses
+    ]
 
 
 def told(destination, wanted):
@@ -82,7 +84,7 @@ def test_a_campaign_that_is_not_there_or_takes_no_requests_is_rejected(marketo):
 
 def test_the_same_lead_in_two_touches_gets_both(marketo):
     (one,) = marketo.known()[:1]
-    told(marketo.destination(), [*triggers([one], token="a"), *triggers([one], token="b")])
+    told(marketo.destination(), [*triggers([one], template="a"), *triggers([one], template="b")])
     assert requested(marketo) == {one: 2}
 
 
@@ -141,11 +143,11 @@ def test_reading_back_tells_what_became_of_a_lost_answer(marketo, lose_answers, 
 
 def test_an_earlier_request_of_the_same_campaign_does_not_speak_for_a_lost_one(marketo, lose_answers):
     (one,) = marketo.known()[:1]
-    told(marketo.destination(), triggers([one], token="first"))
+    told(marketo.destination(), triggers([one], template="first"))
     marketo.clock.advance(timedelta(hours=3))
     at = marketo.now
     lose_answers("before")
-    lost = triggers([one], token="second")
+    lost = triggers([one], template="second")
     told(marketo.destination(), lost)
     marketo.clock.advance(timedelta(minutes=30))
     (outcome,) = marketo.destination().read_back([(lost[0], at)])

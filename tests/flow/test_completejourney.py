@@ -29,7 +29,7 @@ pytestmark = pytest.mark.long
 REPOSITORY = Path(__file__).parents[2]
 
 AS_OF = datetime(2018, 1, 1, 4, 26, 25)
-"""To the second thirty days after the last basket of household 2206. In Paris, where the workspace lies, it is 05:26."""
+"""To the second thirty days after the last basket of household 2206; in Paris, the workspace's zone, 05:26:25."""
 
 ON_THE_EDGE = "household-2206@example.com"
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from functools import partial
+from threading import Event
 
 import pytest
 
 from segserver import pipeline
 from segserver.connectors.build import build
+from segserver.push import PushReport
 from segserver.sandbox.faults import Fault
 from segserver.sandbox.limits import Limits
 
@@ -93,7 +95,7 @@ def check_finished(world, faultless):
     assert not again.plan.touches
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, 3, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(4, 10))])
 def test_with_a_fifth_of_the_requests_failing_what_is_missing_is_what_is_reported(seed, world, faultless):
     world.sandbox.faults(rate=0.2, seed=seed)
     report = world.run()
@@ -114,7 +116,7 @@ def test_with_most_requests_failing_what_is_missing_is_what_is_reported(seed, wo
     check_finished(world, faultless)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.long)])
 def test_calls_whose_answers_are_lost_are_not_made_twice_where_that_would_touch_twice(seed, world, faultless):
     sync(world)
     world.sandbox.faults(rate=0.5, kinds=[Fault.DROPPED_AFTER], seed=seed)
@@ -138,6 +140,30 @@ def test_a_touch_whose_every_answer_is_lost_is_read_back_and_not_started_anew(
     unknown = {scenario_of(what) for (what, _), status in left(report).items() if status == "unknown"}
     assert unknown == scenarios
     check_finished(world, faultless)
+
+
+def test_planning_does_not_wait_for_a_push_under_way_whose_connection_settles_afterwards(world, monkeypatch):
+    with monkeypatch.context() as patch:
+        lost = {True: Fault.DROPPED_AFTER, False: None}
+        patch.setattr(world.sandbox.plan, "draw", lambda _, path: lost[path.endswith("/trigger.json")])
+        world.run()
+    started = len(world.campaign_requests())
+    world.go_on(hours=HOURS_AFTER)
+    go_on, waited, ends = Event(), [], []
+
+    def push_slowly():
+        waited.append(go_on.wait(10))
+        return PushReport("engage")
+
+    with world.engine() as engine:
+        engine.submit("engage", push_slowly)
+        report = pipeline.run(engine, hand_over=lambda _, finish: ends.append(finish))
+        assert report.plan is not None
+        assert not waited
+        go_on.set()
+        report = ends[0]()
+    assert report.pushes["engage"].resolved == {"confirmed": started}
+    check_nothing_twice(world)
 
 
 def test_a_platform_that_is_down_leaves_everything_and_names_it(world, faultless):

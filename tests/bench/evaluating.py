@@ -1,0 +1,111 @@
+"""All segments evaluated in three ways over the same data; the three have to find the same members."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import duckdb
+import ibis
+
+from segserver import membership
+from segserver.compiler.plan import Evaluation, Materialise
+from segserver.compiler.segments import compile_segments
+from segserver.compiler.sql import to_sql
+from segserver.rules.program import Program
+from tests.bench.workload import AS_OF, Segment
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """One way to evaluate.
+
+    Attributes:
+        prepared: seconds for what has to be done before (compiling, or building the wide table).
+        ran: seconds in the engine.
+        members: segment to how many contacts are in it.
+    """
+
+    way: str
+    prepared: float
+    ran: float
+    members: dict[str, int]
+
+
+def together(con: duckdb.DuckDBPyConnection, program: Program) -> Timing:
+    """The compiler's way: each event table is read once for all segments."""
+    start = time.perf_counter()
+    evaluation = compile_segments(program, AS_OF, serving={})
+    statements = _statements(evaluation)
+    compiled = time.perf_counter()
+    members = _members(con, statements, evaluation)
+    return Timing("all segments together, by event table", compiled - start, time.perf_counter() - compiled, members)
+
+
+def one_by_one(con: duckdb.DuckDBPyConnection, program: Program) -> Timing:
+    """The same compiler, asked for each segment alone."""
+    prepared, ran, members = 0.0, 0.0, {}
+    for name, block in program.segments.items():
+        start = time.perf_counter()
+        evaluation = compile_segments(replace(program, segments={name: block}), AS_OF, serving={})
+        statements = _statements(evaluation)
+        compiled = time.perf_counter()
+        members |= _members(con, statements, evaluation)
+        prepared, ran = prepared + compiled - start, ran + time.perf_counter() - compiled
+    return Timing("one query for each segment", prepared, ran, members)
+
+
+def over_wide_table(con: duckdb.DuckDBPyConnection, segments: Sequence[Segment]) -> Timing:
+    """Filtered aggregates, each made once, in one pass over one table that holds all events."""
+    start = time.perf_counter()
+    con.execute(
+        "CREATE TABLE events AS SELECT 'purchase' AS event, * EXCLUDE (event_key, recorded_at) FROM event_purchase "
+        "UNION ALL BY NAME SELECT 'page_view' AS event, * EXCLUDE (event_key, recorded_at) FROM event_page_view "
+        "UNION ALL BY NAME SELECT 'email_open' AS event, * EXCLUDE (event_key, recorded_at) FROM event_email_open"
+    )
+    built = time.perf_counter()
+    conditions = [one for segment in segments for one in segment.conditions if one.aggregate]
+    aggregates = {sql: f"a{number}" for number, sql in enumerate(dict.fromkeys(one.aggregate for one in conditions))}
+    con.execute(
+        "CREATE OR REPLACE TEMP TABLE aggregated AS SELECT contact_id, "
+        + ", ".join(f"{sql} AS {name}" for sql, name in aggregates.items())
+        + f" FROM events WHERE occurred_at < TIMESTAMP '{AS_OF}' AND known_at <= TIMESTAMP '{AS_OF}' GROUP BY contact_id"
+    )
+    tests = [
+        " AND ".join(
+            f"coalesce({aggregates[one.aggregate]}, 0) {one.test}" if one.aggregate else one.test
+            for one in segment.conditions
+        )
+        for segment in segments
+    ]
+    columns = ", ".join(f"{test} AS {segment.name}" for test, segment in zip(tests, segments, strict=True))
+    con.execute(
+        f"CREATE OR REPLACE TEMP TABLE wide AS SELECT contact_id, {columns} FROM contacts LEFT JOIN aggregated "
+        f"USING (contact_id) WHERE created_at < TIMESTAMP '{AS_OF}'"
+    )
+    members = _count(con, "wide", {segment.name: segment.name for segment in segments})
+    ran = time.perf_counter() - built
+    con.execute("DROP TABLE events")
+    return Timing("filtered aggregates over one wide event table", built - start, ran, members)
+
+
+def _statements(evaluation: Evaluation) -> list[tuple[str, str]]:
+    """(table, SQL) of each step."""
+    return [(step.name, to_sql(step.query)) for step in evaluation.steps if isinstance(step, Materialise)]
+
+
+def _members(
+    con: duckdb.DuckDBPyConnection, statements: Iterable[tuple[str, str]], evaluation: Evaluation
+) -> dict[str, int]:
+    for name, sql in statements:
+        con.execute(f'CREATE OR REPLACE TEMP TABLE "{name}" AS {sql}')
+    return _count(con, evaluation.segments, evaluation.columns)
+
+
+def _count(con: duckdb.DuckDBPyConnection, table: str, columns: dict[str, str]) -> dict[str, int]:
+    """The snapshot that every evaluation ends with, counted."""
+    wide = ibis.table({"contact_id": "string", **dict.fromkeys(columns.values(), "boolean")}, name=table)
+    con.execute(f"CREATE OR REPLACE TEMP TABLE snapshot AS {to_sql(membership.snapshot(wide, columns))}")
+    counted = dict(con.execute("SELECT segment, count(*) FROM snapshot GROUP BY segment").fetchall())
+    return {segment: counted.get(segment, 0) for segment in columns}
