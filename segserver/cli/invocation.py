@@ -76,7 +76,11 @@ class Invocation:
         owner = living_owner(settings.state_directory)
         if owner is not None:
             raise click.exceptions.Exit(forward(owner, self.arguments, self._print_plain))
-        clock = settings.clock() if as_of is None else FixedClock(as_of)
+        clock = settings.clock()
+        if as_of is not None:
+            if as_of > clock.now():
+                raise SettingsError(f"--as-of {format_instant(as_of)} lies in the future; nobody knows yet what happens")
+            clock = FixedClock(as_of)
         with open_engine(settings, self.environ, clock=clock) as engine:
             yield engine
 

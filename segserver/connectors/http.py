@@ -34,8 +34,10 @@ from segserver.connectors.calls import (
 from segserver.connectors.limits import Budget
 from segserver.errors import QuotaExhausted, RetryLater, SettingsError
 
-# At DEBUG level urllib3 logs addresses with their query, in which GA4 wants its secret.
+# urllib3 logs addresses with their query, in which GA4 wants its secret: of every call at DEBUG level, and with a
+# warning of those whose answer has a broken header.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.WARNING)
+logging.getLogger("urllib3.connection").setLevel(logging.ERROR)
 
 CONNECT_TIMEOUT = 10.0
 ATTEMPTS = 8

@@ -70,7 +70,8 @@ def over_wide_table(con: duckdb.DuckDBPyConnection, segments: Sequence[Segment])
     con.execute(
         "CREATE OR REPLACE TEMP TABLE aggregated AS SELECT contact_id, "
         + ", ".join(f"{sql} AS {name}" for sql, name in aggregates.items())
-        + f" FROM events WHERE occurred_at < TIMESTAMP '{AS_OF}' AND known_at <= TIMESTAMP '{AS_OF}' GROUP BY contact_id"
+        + f" FROM events WHERE occurred_at < TIMESTAMP '{AS_OF}' AND known_at <= TIMESTAMP '{AS_OF}' "
+        "GROUP BY contact_id"
     )
     tests = [
         " AND ".join(
@@ -84,7 +85,7 @@ def over_wide_table(con: duckdb.DuckDBPyConnection, segments: Sequence[Segment])
         f"CREATE OR REPLACE TEMP TABLE wide AS SELECT contact_id, {columns} FROM contacts LEFT JOIN aggregated "
         f"USING (contact_id) WHERE created_at < TIMESTAMP '{AS_OF}'"
     )
-    members = _count(con, "wide", {segment.name: segment.name for segment in segments})
+    members = _counted(con, "wide", {segment.name: segment.name for segment in segments})
     ran = time.perf_counter() - built
     con.execute("DROP TABLE events")
     return Timing("filtered aggregates over one wide event table", built - start, ran, members)
@@ -100,10 +101,10 @@ def _members(
 ) -> dict[str, int]:
     for name, sql in statements:
         con.execute(f'CREATE OR REPLACE TEMP TABLE "{name}" AS {sql}')
-    return _count(con, evaluation.segments, evaluation.columns)
+    return _counted(con, evaluation.segments, evaluation.columns)
 
 
-def _count(con: duckdb.DuckDBPyConnection, table: str, columns: dict[str, str]) -> dict[str, int]:
+def _counted(con: duckdb.DuckDBPyConnection, table: str, columns: dict[str, str]) -> dict[str, int]:
     """The snapshot that every evaluation ends with, counted."""
     wide = ibis.table({"contact_id": "string", **dict.fromkeys(columns.values(), "boolean")}, name=table)
     con.execute(f"CREATE OR REPLACE TEMP TABLE snapshot AS {to_sql(membership.snapshot(wide, columns))}")

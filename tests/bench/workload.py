@@ -93,7 +93,7 @@ def fill(con: duckdb.DuckDBPyConnection, contacts: int, events: int) -> None:
 
 def segments(count: int) -> list[Segment]:
     """As many segments of two to four conditions, as marketers write them."""
-    draw = random.Random(7)  # noqa: S311 - a figure, not a secret
+    draw = random.Random(7)
     kinds: tuple[Callable[[random.Random], Condition], ...] = (_often, _often, _spent, _quiet, _saw, _bought, _lives)
     return [
         Segment(f"s{number:03}", tuple(kind(draw) for kind in draw.sample(kinds, draw.randint(2, 4))))
@@ -120,7 +120,7 @@ def since(days: int) -> str:
 
 
 def _often(draw: random.Random) -> Condition:
-    event, days, times = draw.choice(list(SHARES)), draw.choice(_WINDOWS), draw.randint(2, 9)
+    event, days, times = draw.choice(list(SHARES)), draw.choice(_WINDOWS), draw.randint(2, 4)
     return Condition(f"did {event} at least {times} times in last {days} days", _count(event, days), f">= {times}")
 
 
@@ -130,7 +130,7 @@ def _quiet(draw: random.Random) -> Condition:
 
 
 def _spent(draw: random.Random) -> Condition:
-    days, amount = draw.choice(_WINDOWS), draw.randint(1, 20) * 25
+    days, amount = draw.choice(_WINDOWS), draw.randint(1, 8) * 25
     aggregate = f"coalesce(sum(p_amount) FILTER (WHERE event = 'purchase' AND occurred_at >= {since(days)}), 0)"
     return Condition(f"sum(purchase.amount in last {days} days) >= {amount} USD", aggregate, f">= {amount}")
 

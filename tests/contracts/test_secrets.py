@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import socket
+import threading
 import traceback
 
 import pytest
@@ -71,10 +73,9 @@ def test_when_everything_fails_no_secret_shows(platform, caplog, fault):
     check(platform, everything(platform), caplog)
 
 
-@pytest.mark.parametrize("share", [0.3])
-def test_when_some_of_everything_fails_no_secret_shows(platform, caplog, share):
+def test_when_some_of_everything_fails_no_secret_shows(platform, caplog):
     caplog.set_level(logging.DEBUG)
-    platform.sandbox.faults(rate=share, seed=8)
+    platform.sandbox.faults(rate=0.3, seed=8)
     check(platform, everything(platform), caplog)
 
 
@@ -94,6 +95,34 @@ def test_when_the_key_is_refused_its_variable_is_named_and_not_its_value(open_su
         texts = everything(subject, **{variable: wrong})
         assert any(variable in text for text in texts)
         assert not any(wrong in text for text in [*texts, caplog.text])
+
+
+@pytest.fixture
+def broken_headers():
+    """The address of somebody who answers every call with a header that is none."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer():
+            while True:
+                try:
+                    caller, _ = listening.accept()
+                except OSError:
+                    return
+                with caller:
+                    caller.recv(65_536)
+                    caller.sendall(b"HTTP/1.1 204 No Content\r\nno header\r\n\r\n")
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        listening.shutdown(socket.SHUT_RDWR)
+    thread.join()
+
+
+def test_an_answer_with_a_broken_header_puts_no_secret_into_the_log(open_subject, population, caplog, broken_headers):
+    caplog.set_level(logging.DEBUG)
+    subject = open_subject("ga4", population)
+    check(subject, everything(subject, GA4_ENDPOINT=broken_headers), caplog)
 
 
 def test_a_call_shows_neither_query_nor_body(platform, traffic):

@@ -1,0 +1,147 @@
+"""Random instants, contacts and histories: edges of windows hit exactly, ties, late knowledge, a future, unknown values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from random import Random
+from zoneinfo import ZoneInfo
+
+from segserver.rules.program import Ago, CalendarStart, Unit
+from segserver.specs import Kind, Type
+from tests.oracle.calendars import instant_of, to_local
+from tests.oracle.catalog import CATALOG, EVENTS, NUMBERS, WORDS
+from tests.oracle.evaluator import Change, Contact, Happening
+
+ZONES = (
+    "UTC",
+    "Europe/Paris",
+    "America/New_York",
+    "America/Sao_Paulo",
+    "Asia/Kathmandu",
+    "Africa/Cairo",
+    "Australia/Lord_Howe",
+    "America/Santiago",
+    "Pacific/Apia",
+    "Asia/Beirut",
+)
+"""Half hours, changes at midnight, a change of half an hour, a day that was left out."""
+
+_HOUR = timedelta(hours=1)
+_TICK = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Contacts in a zone, looked at from an instant, with the edges that windows may have there."""
+
+    zone: str
+    as_of: datetime
+    edges: tuple[datetime, ...]
+    contacts: tuple[Contact, ...]
+
+    def dates(self, draw: Random) -> list[str]:
+        """Days and local instants near the edges, as a rule file writes them."""
+        local = [to_local(draw.choice(self.edges), self.zone) for _ in range(12)]
+        return [f"{at:%Y-%m-%d}" if draw.random() < 0.6 else f"{at:%Y-%m-%d %H:%M}" for at in local]
+
+
+def scene(draw: Random, contacts: int) -> Scene:
+    """A random scene."""
+    zone = draw.choice(ZONES)
+    as_of = _as_of(draw, zone)
+    edges = tuple(_edges(as_of, zone))
+    return Scene(zone, as_of, edges, tuple(_contact(draw, f"c{index:03}", as_of, edges) for index in range(contacts)))
+
+
+def changes_of(zone: str, years: range) -> list[datetime]:
+    """The instants, to the hour, at which a zone's offset changes."""
+    start = datetime(years[0], 1, 1)
+    hours = [start + _HOUR * index for index in range(len(years) * 365 * 24)]
+    offsets = [at.replace(tzinfo=UTC).astimezone(ZoneInfo(zone)).utcoffset() for at in hours]
+    return [hours[index] for index in range(1, len(hours)) if offsets[index] != offsets[index - 1]]
+
+
+def _as_of(draw: Random, zone: str) -> datetime:
+    year = draw.choice((2011, 2018, 2024, 2026))
+    moments = changes_of(zone, range(year, year + 1)) or [datetime(year, 3, 31, 22)]
+    ends = [datetime(year, 3, 31, 12), datetime(2024, 2, 29, 23, 30), datetime(year, 1, 1), datetime(year, 12, 31, 23, 59)]
+    moment = draw.choice([*moments, *moments, *ends])
+    steps = (timedelta(0), _HOUR / 2, _HOUR, -_HOUR / 2, -_HOUR, 5 * _HOUR, timedelta(days=1), timedelta(days=7), timedelta(days=30))
+    return moment + draw.choice(steps) + draw.choice((timedelta(0), timedelta(0), _TICK, timedelta(minutes=7, microseconds=123456)))
+
+
+def _edges(as_of: datetime, zone: str) -> list[datetime]:
+    calendar = [
+        CalendarStart(unit, offset) for unit in (Unit.DAYS, Unit.WEEKS, Unit.MONTHS, Unit.YEARS) for offset in (0, -1)
+    ]
+    ago = [Ago(amount, unit) for unit in Unit for amount in (1, 2, 7, 30)] + [Ago(14, Unit.DAYS), Ago(90, Unit.DAYS)]
+    return [as_of, *(instant_of(edge, as_of, zone) for edge in (*calendar, *ago)), *changes_of(zone, range(as_of.year, as_of.year + 1))]
+
+
+def instant(draw: Random, as_of: datetime, edges: tuple[datetime, ...]) -> datetime:
+    """An instant at an edge, next to it, or anywhere in the last 100 days and the next five."""
+    if draw.random() < 0.5:
+        return draw.choice(edges) + draw.choice((timedelta(0), timedelta(0), _TICK, -_TICK))
+    return as_of + timedelta(seconds=draw.randint(-100 * 86400, 5 * 86400))
+
+
+def _contact(draw: Random, contact_id: str, as_of: datetime, edges: tuple[datetime, ...]) -> Contact:
+    created = draw.choice((as_of - timedelta(days=400), instant(draw, as_of, edges), datetime(2001, 1, 1)))
+    deleted = instant(draw, as_of, edges) if draw.random() < 0.1 else None
+    changes = {
+        name: {connection: _changes(draw, trait.type, as_of, edges) for connection in trait.sources}
+        for name, trait in CATALOG.traits.items()
+        if trait.history
+    }
+    return Contact(
+        contact_id,
+        created,
+        deleted,
+        {channel: draw.random() < 0.6 for channel in CATALOG.channels},
+        {name: _value(draw, trait.type, as_of, edges) for name, trait in CATALOG.traits.items()},
+        changes,
+        {name: _events(draw, properties, as_of, edges) for name, properties in EVENTS.items()},
+        {f"m{index}": draw.choice((None, 0.1, 0.3, 0.6, 0.95)) for index in range(2)},
+    )
+
+
+def _changes(draw: Random, kind: Type, as_of: datetime, edges: tuple[datetime, ...]) -> list[Change]:
+    since = sorted({instant(draw, as_of, edges) for _ in range(draw.choice((0, 1, 2, 4)))})
+    return [Change(_value(draw, kind, as_of, edges), at, at + _delay(draw)) for at in since]
+
+
+def _delay(draw: Random) -> timedelta:
+    return draw.choice((timedelta(0), timedelta(0), timedelta(0), _TICK, _HOUR, timedelta(days=2), timedelta(days=30)))
+
+
+def _events(draw: Random, properties: Mapping[str, Type], as_of: datetime, edges: tuple[datetime, ...]) -> list[Happening]:
+    found: list[Happening] = []
+    for _ in range(draw.choice((0, 0, 1, 2, 4, 9))):
+        at = draw.choice(found).occurred_at if found and draw.random() < 0.3 else instant(draw, as_of, edges)
+        values = {name: _value(draw, kind, as_of, edges) for name, kind in properties.items()}
+        if found and draw.random() < 0.2:
+            values = dict(draw.choice(found).properties)
+        found.append(Happening(f"k{draw.randrange(10**9):09}", at, at + _delay(draw), values))
+    return found
+
+
+def _value(draw: Random, kind: Type, as_of: datetime, edges: tuple[datetime, ...]) -> object:
+    if draw.random() < 0.15:
+        return None
+    match kind.kind:
+        case Kind.NUMBER:
+            small = Decimal(draw.randint(-20, 200)) / draw.choice((1, 2, 4, 100))
+            return Decimal(draw.choice(NUMBERS)) if draw.random() < 0.4 else small
+        case Kind.TEXT:
+            return draw.choice(WORDS)
+        case Kind.BOOLEAN:
+            return draw.random() < 0.5
+        case Kind.INSTANT:
+            return instant(draw, as_of, edges)
+        case Kind.DATE:
+            return draw.choice((instant(draw, as_of, edges).date(), as_of.date(), date(2024, 2, 29)))
+        case _:
+            return [draw.choice(WORDS) for _ in range(draw.randint(0, 3))]
