@@ -2,153 +2,40 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import secrets
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property, partial
-from pathlib import Path
+from functools import partial
 from uuid import uuid4
 
 import pyarrow as pa
 
 from segserver import sync
-from segserver.clock import Clock, format_instant
+from segserver.approval import approved_changes, keep_blocked, overtaken
+from segserver.clock import format_instant
 from segserver.connectors.base import Destination
-from segserver.connectors.build import Connector, build
+from segserver.connectors.build import Connector
+from segserver.engine import Engine
 from segserver.errors import SettingsError
 from segserver.evaluate import EvaluationReport, evaluate, snapshot
 from segserver.execution import Champion, champions
-from segserver.plan import Approved, make_plan
+from segserver.plan import make_plan
 from segserver.plans import Plan
 from segserver.progress import Progress, silent
 from segserver.push import PushReport, push, settle
-from segserver.settings import Settings
-from segserver.specs import Target
 from segserver.store import memberships, state
-from segserver.store.db import Store
 from segserver.store.memberships import Member
 from segserver.store.profile import write_profile
 from segserver.store.session import Session
-from segserver.store.state import PlannedChange, PlanState
 from segserver.sync import ConnectionReport, Drained
 from segserver.training import TrainingReport, due, train_model
-from segserver.workspace import Workspace, load
-
-log = logging.getLogger(__name__)
 
 AMONG = "contacts concerned"
 
 _EVALUATING = ("run", "plan", "webhook")
 """Kinds of runs that evaluate."""
-
-
-class Engine:
-    """One process's workspace, store and connectors.
-
-    The workspace may be replaced while the process runs; connectors are made when they are first needed, since not
-    every command needs their secrets.
-    """
-
-    def __init__(
-        self,
-        settings: Settings,
-        environ: Mapping[str, str],
-        workspace: Workspace,
-        store: Store,
-        clock: Clock,
-        sleep: Callable[[float], None],
-    ) -> None:
-        self.settings = settings
-        self.environ = environ
-        self.workspace = workspace
-        self.store = store
-        self.clock = clock
-        self._sleep = sleep
-        self._connectors: dict[str, Connector] = {}
-        self._pushers: dict[str, ThreadPoolExecutor] = {}
-        self._latest: dict[str, Future[PushReport]] = {}
-
-    @cached_property
-    def key(self) -> bytes:
-        """The secret that signs this server's models; made once, readable by this user only."""
-        return _read_or_make_key(self.store.path.parent / "key") if self.store.path else secrets.token_bytes(32)
-
-    def replace_workspace(self, workspace: Workspace) -> None:
-        """Go by another version of the workspace from now on."""
-        self.store.prepare(workspace.catalog, workspace.connections.values())
-        self.workspace = workspace
-        self._connectors.clear()
-
-    def connectors(self) -> dict[str, Connector]:
-        """All connectors, kept as long as the workspace: they hold budgets and tokens.
-
-        Raises:
-            MissingSecret: a connection's variable is not set.
-        """
-        for name, spec in self.workspace.connections.items():
-            if name not in self._connectors:
-                self._connectors[name] = build(
-                    spec,
-                    clock=self.clock,
-                    sleep=self._sleep,
-                    environ=self.environ,
-                    workspace_dir=self.settings.workspace,
-                )
-        return {name: self._connectors[name] for name in self.workspace.connections}
-
-    def submit(self, connection: str, work: Callable[[], PushReport]) -> Future[PushReport]:
-        """Have work done by the one thread that writes to a connection."""
-        if connection not in self._pushers:
-            self._pushers[connection] = ThreadPoolExecutor(1, thread_name_prefix=f"push {connection}")
-        self._latest[connection] = self._pushers[connection].submit(work)
-        return self._latest[connection]
-
-    def is_pushing(self, connection: str) -> bool:
-        """Whether that thread has work."""
-        return connection in self._latest and not self._latest[connection].done()
-
-    def close(self) -> None:
-        """Let pushes end, then close the store."""
-        for pusher in self._pushers.values():
-            pusher.shutdown()
-        self.store.close()
-
-
-@contextmanager
-def open_engine(
-    settings: Settings,
-    environ: Mapping[str, str],
-    *,
-    clock: Clock | None = None,
-    sleep: Callable[[float], None] = time.sleep,
-) -> Iterator[Engine]:
-    """Load the workspace and open its store.
-
-    Raises:
-        FindingsError: the workspace has errors.
-        StoreError: the store cannot be opened.
-    """
-    workspace = load(settings.workspace)
-    clock = clock or settings.clock()
-    store = Store.open(settings.store_path, clock=clock)
-    engine = Engine(settings, environ, workspace, store, clock, sleep)
-    try:
-        store.prepare(workspace.catalog, workspace.connections.values())
-        with store.session() as session:
-            interrupted = state.interrupt_runs(session)
-        if interrupted:
-            log.warning(
-                "%d runs were interrupted when the last process ended; the next run does what they left", interrupted
-            )
-        yield engine
-    finally:
-        engine.close()
 
 
 @dataclass(slots=True)
@@ -229,7 +116,7 @@ def run(
     with engine.store.session() as session:
         as_of = _instant(session, engine)
         report = RunReport(_run_id(), "run" if apply else "plan", as_of)
-        approved = _approved(session, approve)
+        approved = approved_changes(session, approve)
         with _noted(session, engine, report):
             connectors = engine.connectors()
             report.sync = sync.pull(session, connectors, until=as_of, clock=engine.clock, progress=progress)
@@ -244,8 +131,8 @@ def run(
                 write_profile(session, engine.store.path.parent, as_of)
             settled = _settle(engine)
             report.plan = make_plan(session, engine.workspace, as_of, serving, approved=approved)
-            report.overtaken = _overtaken(approved, report.plan)
-            _keep_blocked(session, report.plan, engine.clock.now())
+            report.overtaken = overtaken(approved, report.plan)
+            keep_blocked(session, report.plan, engine.clock.now())
             pushing = _start_pushes(engine, session, report.plan, serving, settled, progress) if apply else []
     if hand_over is None or not pushing:
         return _finish(engine, report, pushing)
@@ -347,43 +234,6 @@ def _run_id() -> str:
     return uuid4().hex[:12]
 
 
-# ---- approval ------------------------------------------------------------------------------------------------------
-
-
-def _approved(session: Session, plan_id: str | None) -> frozenset[Approved]:
-    if plan_id is None:
-        return frozenset()
-    if state.plan(session, plan_id) is None:
-        raise SettingsError(f"there is no blocked plan {plan_id!r}; `segserver plan` shows the present one")
-    changes = state.plan_changes(session, plan_id)
-    state.set_plan_status(session, plan_id, "approved")
-    return frozenset((change.target, change.address, change.value) for change in changes)
-
-
-def _overtaken(approved: frozenset[Approved], plan: Plan) -> int:
-    wanted = {
-        (Target(row["connection"], row["target_kind"], row["target_name"]), row["address"], row["value"])
-        for row in (plan.changes.to_pylist() if approved else ())
-    }
-    return len(approved - wanted)
-
-
-def _keep_blocked(session: Session, plan: Plan, now: datetime) -> None:
-    """Keep what waits for approval, so that a person can approve just what was shown."""
-    if not plan.blocked or state.plan(session, plan.plan_id) is not None:
-        return
-    changes = [
-        PlannedChange(
-            Target(row["connection"], row["target_kind"], row["target_name"]),
-            row["contact_id"],
-            row["address"],
-            row["value"],
-        )
-        for row in plan.stopped.to_pylist()
-    ]
-    state.save_plan(session, PlanState(plan.plan_id, plan.as_of, now, "blocked", plan.to_dict()), changes)
-
-
 # ---- pushing -------------------------------------------------------------------------------------------------------
 
 
@@ -453,15 +303,3 @@ def _finish(engine: Engine, report: RunReport, pushing: Sequence[Future[PushRepo
             memberships.mark_pushed(session, {name: size for name, size in sizes.items() if name not in held})
         state.finish_run(session, report.run_id, report.status, report.to_dict(), engine.clock.now())
     return report
-
-
-def _read_or_make_key(path: Path) -> bytes:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return bytes.fromhex(path.read_text(encoding="ascii"))
-    key = secrets.token_bytes(32)
-    with os.fdopen(handle, "w", encoding="ascii") as file:
-        file.write(key.hex())
-    return key

@@ -47,8 +47,8 @@ class Failure:
     @property
     def text(self) -> str:
         """In words."""
-        wanted, found = ("in", "is not") if self.expected.member else ("not in", "is")
-        return f"{self.place}: contact {self.contact} should be {wanted} {self.expected.segment}, and {found}"
+        wanted, found = ("should be in", "is not") if self.expected.member else ("should not be in", "is")
+        return f"{self.place}: contact {self.contact} {wanted} {self.expected.segment}, and {found}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,14 +15,14 @@ import duckdb
 import pytest
 from rich.console import Console
 
-from segserver import pipeline
 from segserver.cli import execute
 from segserver.cli.invocation import Invocation
 from segserver.clock import FixedClock
 from segserver.connectors.base import Outcome, Status, Trigger, Write
 from segserver.connectors.build import Connector
+from segserver.engine import Engine
 from segserver.errors import RetryLater
-from segserver.pipeline import Engine, RunReport, run
+from segserver.pipeline import RunReport, run
 from segserver.records import ContactRecord, Cursor, Deletion, Page, SourceItem
 from segserver.settings import Settings
 from segserver.specs import ConnectionSpec, Target
@@ -175,7 +175,7 @@ contacts:
   identities: {email: email, ga_client_id: ga_client_id}
   traits:
     country: country
-    spend: {from: spend, type: number}
+    spend: {from: spend, type: number, history: true}
   created: createdate
   consent:
     email: {from: hs_email_optout, means: opted out}
@@ -212,7 +212,9 @@ class PretendSource:
     """A source whose one stream is what it was told, page by page.
 
     Attributes:
+        page: items of a page.
         copies: what it shows of a contact when asked for it by its id, where that differs from what it was told last.
+        asked: the ids of each such call.
         failure: raised by every call.
         breaks_after: pages after which a pull breaks off.
     """
@@ -233,6 +235,7 @@ class PretendSource:
         return ("all",)
 
     def read(self, stream: str, cursor: Cursor | None, until: datetime) -> Iterator[Page]:
+        assert stream in self.streams()
         if self.failure is not None:
             raise self.failure
         done, pages = int(str((cursor or {}).get("done", 0))), 0
@@ -261,8 +264,11 @@ class PretendDestination:
         held: by target as text, address to value.
         answers: what becomes of a write to an address, and of a touch of one; CONFIRMED unless said otherwise.
         told: what it says of a touch, by key, when asked afterwards; UNKNOWN unless said otherwise.
+        writes: everything it was asked to write.
         touched: addresses of the touches started, in order, with campaign and tokens.
+        asked: keys of the touches it was asked about afterwards.
         failure: raised by every call.
+        before_writing: called at every call that writes.
     """
 
     def __init__(self, good: Status = Status.CONFIRMED, trigger_batch: int = 0) -> None:
@@ -314,8 +320,7 @@ class Stage:
     """A workspace of three connections whose platforms only remember, one process's engine, and a fixed clock.
 
     Attributes:
-        sources, destinations: the platforms' two sides, by connection.
-        wire: "crm" and "engage" are read and written, "web" is written.
+        sources, destinations: the platforms' two sides, by connection; "web" is only written.
     """
 
     def __init__(self, directory: Path, rules: str, scenarios: str, store: Path | None) -> None:
@@ -414,7 +419,7 @@ def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[
 
     def make(rules: str, scenarios: str = "", store: Path | None = None) -> Stage:
         made["it"] = Stage(tmp_path / "workspace", rules, scenarios, store)
-        monkeypatch.setattr(pipeline, "build", lambda spec, **_: made["it"].connector(spec))
+        monkeypatch.setattr("segserver.engine.build", lambda spec, **_: made["it"].connector(spec))
         return made["it"]
 
     yield make

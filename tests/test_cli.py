@@ -47,7 +47,7 @@ def _standard_input(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
         (["train", "buy"], "there is no model 'buy'; models: none yet"),
         (["help", "langage"], "there is no page 'langage'; pages: "),
         (["plan", "--as-of", "soon"], "'soon' is not a date or date-time such as 2026-03-01"),
-        (["plan", "--as-of", "2999-01-01"], "lies in the future; nobody knows yet what happens"),
+        (["plan", "--as-of", "2999-01-01"], "lies in the future; nobody knows what happens"),
         (["members", "recent", "--limit", "0"], "0 is not in the range x>=1"),
         (["run", "--approve", "abc"], "there is no blocked plan 'abc'"),
         (["check", "rules/shop.seg"], "check reads the whole workspace"),

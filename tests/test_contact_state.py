@@ -99,7 +99,9 @@ def test_touches_are_ours_and_the_platforms_own_each_once(one: Any) -> None:
     ]
 
 
-@pytest.mark.parametrize(("status", "counts"), [("unknown", True), ("sent", True), ("failed", False), ("rejected", False)])
+@pytest.mark.parametrize(
+    ("status", "counts"), [("unknown", True), ("sent", True), ("failed", False), ("rejected", False)]
+)
 def test_a_touch_counts_unless_it_is_known_not_to_have_been_sent(one: Any, status: str, counts: bool) -> None:
     one.run(apply=False)
     ids, now = one.ids(), one.clock.now()

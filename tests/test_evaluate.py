@@ -149,9 +149,7 @@ def test_looking_at_the_past_keeps_nothing(stage: MakeStage) -> None:
     one = ready(stage)
     before = one.ask("SELECT * FROM memberships ORDER BY ALL")
     with one.engine.store.session() as session:
-        table = snapshot(
-            session, one.engine.workspace, one.clock.now() - timedelta(days=20), {}, historical=True
-        )
+        table = snapshot(session, one.engine.workspace, one.clock.now() - timedelta(days=20), {}, historical=True)
         found = session.rows(f"SELECT contact_id FROM {table} WHERE segment = 'buyers'")
     assert [row["contact_id"] for row in found] == [one.ids()[3]]
     assert one.ask("SELECT * FROM memberships ORDER BY ALL") == before

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import stat
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from segserver import pipeline
 from segserver.connectors.base import Status
-from segserver.errors import FindingsError, RetryLater, SettingsError, StoreError
+from segserver.errors import RetryLater, SettingsError
 from segserver.push import PushReport
 from segserver.store import state
 
@@ -130,10 +128,7 @@ def test_a_pull_alone_is_noted_and_evaluates_nothing(stage: MakeStage) -> None:
     assert pipeline.pull(one.engine, "crm")["crm"].items == {"all": 1}
     one.sources["crm"].failure = RetryLater("crm is down")
     pipeline.pull(one.engine, "crm")
-    assert runs(one) == [("sync crm", "done"), ("sync crm", "incomplete")] or sorted(runs(one)) == [
-        ("sync crm", "done"),
-        ("sync crm", "incomplete"),
-    ]
+    assert sorted(runs(one)) == [("sync crm", "done"), ("sync crm", "incomplete")]
     assert one.ask("SELECT * FROM memberships") == []
 
 
@@ -142,9 +137,7 @@ def test_members_are_those_of_the_last_run_or_of_an_instant(stage: MakeStage) ->
     one.people(1, 2)
     one.run()
     found = pipeline.members(one.engine, "french")
-    assert [member.identities["email"] for member in found] == sorted(
-        (f"p{number}@x.org",) for number in (1, 2)
-    ) or {member.identities["email"][0] for member in found} == {"p1@x.org", "p2@x.org"}
+    assert {member.identities["email"] for member in found} == {("p1@x.org",), ("p2@x.org",)}
     assert len(pipeline.members(one.engine, "french", limit=1)) == 1
     assert pipeline.members(one.engine, "french", as_of=one.clock.now() - timedelta(days=200)) == []
 
@@ -290,7 +283,7 @@ def test_a_second_run_with_a_cadence_is_empty(stage: MakeStage) -> None:
 
 
 def test_planning_alone_takes_no_place_under_a_cap(stage: MakeStage) -> None:
-    one = stage(RULES, f"caps\n  email at most 1 per 7 days\n\n{CADENCE}")
+    one = stage(RULES, f"caps\n  email at most 2 per 7 days\n\n{CADENCE}")
     one.people(1)
     for _ in range(3):
         assert len(one.run(apply=False).plan.touches) == 1
@@ -307,9 +300,7 @@ class Waiting:
     def __init__(self) -> None:
         self.finish: Callable[[], pipeline.RunReport] | None = None
 
-    def __call__(
-        self, pushing: Sequence[Future[PushReport]], finish: Callable[[], pipeline.RunReport]
-    ) -> None:
+    def __call__(self, pushing: Sequence[Future[PushReport]], finish: Callable[[], pipeline.RunReport]) -> None:
         self.pushing, self.finish = pushing, finish
 
 
@@ -334,36 +325,3 @@ def test_an_evaluation_during_a_push_does_not_change_what_guards_compare_with(st
     assert over.finish is not None
     over.finish()
     assert one.later(minutes=1).run().status == "blocked"
-
-
-# ---- one process's engine ------------------------------------------------------------------------------------------
-
-
-def test_the_key_is_made_once_and_readable_by_its_owner_only(stage: MakeStage, tmp_path: Path) -> None:
-    one = stage(RULES, store=tmp_path / "state" / "store.duckdb")
-    assert len(one.engine.key) == 32
-    file = tmp_path / "state" / "key"
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert pipeline._read_or_make_key(file) == one.engine.key
-
-
-def test_a_workspace_with_errors_opens_nothing(shop: Any) -> None:
-    shop.append("rules/shop.seg", "\nsegment broken\n  where nonsense is 1\n")
-    settings = pipeline.Settings(workspace=shop.directory)
-    with pytest.raises(FindingsError, match="nonsense"), pipeline.open_engine(settings, {}):
-        pytest.fail("it was opened")
-    assert not shop.store.exists()
-
-
-def test_what_a_dead_process_left_running_is_noted_as_interrupted(shop: Any) -> None:
-    settings = pipeline.Settings(workspace=shop.directory)
-    with pipeline.open_engine(settings, {}) as engine, engine.store.session() as session:
-        state.start_run(session, "r", "run", engine.clock.now(), engine.clock.now())
-    with pipeline.open_engine(settings, {}) as engine, engine.store.session() as session:
-        assert [run.status for run in state.runs(session)] == ["interrupted"]
-
-
-def test_two_engines_on_one_store_are_refused(shop: Any) -> None:
-    settings = pipeline.Settings(workspace=shop.directory)
-    with pipeline.open_engine(settings, {}), pytest.raises(StoreError), pipeline.open_engine(settings, {}):
-        pytest.fail("it was opened")

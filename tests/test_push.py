@@ -88,7 +88,7 @@ def test_every_batch_is_acknowledged_as_it_returns(stage: MakeStage, monkeypatch
     assert (report.status, dict(report.pushes["crm"].written)) == ("incomplete", {"confirmed": 2})
     monkeypatch.undo()
     second = one.later(hours=1).run
-    monkeypatch.setattr("segserver.pipeline.build", lambda spec, **_: one.connector(spec))
+    monkeypatch.setattr("segserver.engine.build", lambda spec, **_: one.connector(spec))
     assert dict(second().pushes["crm"].written) == {"confirmed": 1}
     assert len(one.held(LIST)) == 3
 
@@ -273,7 +273,7 @@ def test_who_cannot_be_read_again_is_not_touched_and_left_for_the_next_run(
     assert touched(one) == []
     assert [left.reason for left in report.left] == ["consent could not be read again from engage: engage is down"]
     monkeypatch.undo()
-    monkeypatch.setattr("segserver.pipeline.build", lambda spec, **_: one.connector(spec))
+    monkeypatch.setattr("segserver.engine.build", lambda spec, **_: one.connector(spec))
     one.later(minutes=1).run()
     assert touched(one) == ["e1"]
 

@@ -25,9 +25,7 @@ MakeStage = Callable[..., Any]
 
 def pull(one: Any, progress: Any = silent) -> dict[str, sync.ConnectionReport]:
     with one.engine.store.session() as session:
-        return sync.pull(
-            session, one.engine.connectors(), until=one.clock.now(), clock=one.clock, progress=progress
-        )
+        return sync.pull(session, one.engine.connectors(), until=one.clock.now(), clock=one.clock, progress=progress)
 
 
 def drain(one: Any) -> sync.Drained:

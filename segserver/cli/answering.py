@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from segserver.clock import format_instant
-from segserver.pipeline import Engine
+from segserver.engine import Engine
 from segserver.store import memberships, people, state
 from segserver.store.session import Session
 from segserver.store.state import Run

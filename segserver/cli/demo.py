@@ -18,9 +18,9 @@ from segserver.cli import tables
 from segserver.cli.running import labels
 from segserver.cli.serving import Execute, running
 from segserver.clock import FixedClock
+from segserver.engine import Engine, open_engine
 from segserver.errors import SettingsError, StopError
 from segserver.models import card
-from segserver.pipeline import Engine, open_engine
 from segserver.progress import Progress
 from segserver.sandbox import completejourney, people, webhooks
 from segserver.sandbox.population import Population

@@ -9,10 +9,10 @@ from datetime import datetime
 import pyarrow as pa
 
 from segserver.compiler.plan import Step
+from segserver.engine import Engine
 from segserver.errors import SettingsError
 from segserver.execution import Champion, champions, execute
 from segserver.explain import Explanation, explain
-from segserver.pipeline import Engine
 from segserver.store import memberships, state
 from segserver.store.session import Session, compose
 

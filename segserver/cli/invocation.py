@@ -21,7 +21,7 @@ from segserver.progress import Progress, silent
 from segserver.settings import Settings, read
 
 if TYPE_CHECKING:
-    from segserver.pipeline import Engine
+    from segserver.engine import Engine
 
 
 @dataclass(slots=True)
@@ -69,7 +69,7 @@ class Invocation:
             yield self.engine
             return
         from segserver.cli.forwarding import forward
-        from segserver.pipeline import open_engine
+        from segserver.engine import open_engine
         from segserver.store.owner import living_owner
 
         settings = self.settings
@@ -79,7 +79,9 @@ class Invocation:
         clock = settings.clock()
         if as_of is not None:
             if as_of > clock.now():
-                raise SettingsError(f"--as-of {format_instant(as_of)} lies in the future; nobody knows yet what happens")
+                raise SettingsError(
+                    f"--as-of {format_instant(as_of)} lies in the future; nobody knows yet what happens"
+                )
             clock = FixedClock(as_of)
         with open_engine(settings, self.environ, clock=clock) as engine:
             yield engine

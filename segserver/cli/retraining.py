@@ -10,8 +10,8 @@ from typing import Any, cast
 from uuid import uuid4
 
 from segserver import pipeline, sync
+from segserver.engine import Engine
 from segserver.errors import SegserverError
-from segserver.pipeline import Engine
 from segserver.store import state
 from segserver.store.session import Session
 from segserver.store.state import Run

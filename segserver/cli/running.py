@@ -15,7 +15,8 @@ from segserver.clock import parse_instant
 from segserver.errors import SettingsError
 
 if TYPE_CHECKING:
-    from segserver.pipeline import Engine, RunReport
+    from segserver.engine import Engine
+    from segserver.pipeline import RunReport
 
 
 class InstantType(click.ParamType[datetime]):

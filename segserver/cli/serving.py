@@ -27,8 +27,8 @@ from segserver.cli.working import Worker
 from segserver.clock import Clock
 from segserver.connectors.base import WebhookEvent
 from segserver.connectors.declarations import reveal
+from segserver.engine import Engine, open_engine
 from segserver.errors import SettingsError, StoreError
-from segserver.pipeline import Engine, open_engine
 from segserver.settings import Settings
 from segserver.specs import ConnectionSpec
 from segserver.store import state

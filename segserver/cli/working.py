@@ -13,8 +13,9 @@ from segserver.cli import answering
 from segserver.cli.reloading import Watch
 from segserver.cli.retraining import KIND as TRAIN
 from segserver.cli.retraining import retrain
+from segserver.engine import Engine
 from segserver.jobs import Job, Schedule, UnderWay, Writer, time_left
-from segserver.pipeline import Engine, RunReport
+from segserver.pipeline import RunReport
 from segserver.push import PushReport
 
 log = logging.getLogger(__name__)

@@ -18,13 +18,16 @@ _SEPARATOR = "\x1f"
 
 def test_text(test: str, value: ir.StringValue, pattern: str, *, ignoring_case: bool) -> ir.BooleanValue:
     """One of `contains`, `starts with`, `ends with`, `like`, `matches`; unknown if the text is."""
-    if test in ("like", "matches"):
-        return value.re_search(_expression(test, pattern, ignoring_case))
-    wanted: ir.StringValue = ibis.literal(pattern)
+    if test == "matches":
+        return value.re_search(pattern)
+    wanted: ir.StringValue = ibis.literal(_escaped(pattern) if test == "like" else pattern)
     if ignoring_case:
         # The engine lowers both sides: languages differ in a few letters (final sigma, dotted I).
         value, wanted = value.lower(), wanted.lower()
     match test:
+        case "like":
+            # By way of RE2, because engines disagree on how LIKE escapes.
+            return value.re_search(ibis.literal(r"(?s)\A") + wanted + ibis.literal(r"\z"))
         case "contains":
             return value.contains(wanted)
         case "starts with":
@@ -46,15 +49,13 @@ def _lowered_holds(value: ir.ArrayValue) -> Callable[[str], ir.BooleanValue]:
     """Whether a list holds a text whatever the case: as one text, for lack of a portable way to lower each item."""
     mark: ir.StringValue = ibis.literal(_SEPARATOR)
     lowered = mark + value.join(_SEPARATOR).lower() + mark
-    return lambda option: lowered.contains(mark + ibis.literal(option).lower() + mark)
+    # Joined, an empty list is a list of one empty text.
+    return lambda option: (value.length() > 0) & lowered.contains(mark + ibis.literal(option).lower() + mark)
 
 
-def _expression(test: str, pattern: str, ignoring_case: bool) -> str:
-    """An RE2 expression; `like` becomes one because engines disagree on how LIKE escapes."""
-    if test == "matches":
-        return f"(?i){pattern}" if ignoring_case else pattern
-    flags = "(?si)" if ignoring_case else "(?s)"
-    return flags + r"\A" + ".*".join(re.escape(part) for part in pattern.split("*")) + r"\z"
+def _escaped(pattern: str) -> str:
+    """The inside of an RE2 expression for `like`; what it adds to the letters has no case."""
+    return ".*".join(re.escape(part) for part in pattern.split("*"))
 
 
 def written(value: ir.Value) -> ir.StringValue:

@@ -165,19 +165,17 @@ def _merge(members: files_audiences.Members, writes: Sequence[Write]) -> list[Ou
     contacts = {address(identities): contact for contact, identities in members.items()}
     outcomes = []
     for item in writes:
-        if item.value is None:
-            members.pop(contacts.pop(item.address, ""), None)
-            outcomes.append(Outcome(item, Status.CONFIRMED))
-            continue
         try:
             identities = files_audiences.identities_of(item.address)
         except ValueError as error:
             outcomes.append(Outcome(item, Status.REJECTED, str(error)))
             continue
-        if item.contact_id in members:
-            contacts.pop(address(members[item.contact_id]), None)
-        members[item.contact_id] = identities
-        contacts[address(identities)] = item.contact_id
+        if item.value is None:
+            members.pop(contacts.pop(address(identities), ""), None)
+        else:
+            contacts.pop(address(members.get(item.contact_id, {})), None)
+            members[item.contact_id] = identities
+            contacts[address(identities)] = item.contact_id
         outcomes.append(Outcome(item, Status.CONFIRMED))
     return outcomes
 

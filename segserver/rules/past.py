@@ -31,7 +31,8 @@ def refuse_unkept(
 
     Args:
         model: the checked block.
-        traits, segments: the checked blocks it may read.
+        traits: the checked traits it may read.
+        segments: the checked segments it may read.
         catalog: says which traits keep their history.
         findings: takes what is wrong, at the place in the model.
     """

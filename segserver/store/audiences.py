@@ -45,9 +45,10 @@ def stage_addresses(session: Session, connection: str, *, identity: str | None, 
     if as_json:
         session.create_temp(
             name,
-            """SELECT contact_id, CAST(json_group_object(kind, value) AS VARCHAR) AS address
+            """SELECT contact_id,
+                '{' || string_agg(to_json(kind) || ':' || to_json(value), ',' ORDER BY kind) || '}' AS address
             FROM (SELECT contact_id, kind, min(value) AS value FROM identities
-                  WHERE kind NOT IN (SELECT unnest($connections)) GROUP BY ALL ORDER BY ALL)
+                  WHERE kind NOT IN (SELECT unnest($connections)) GROUP BY ALL)
             GROUP BY contact_id""",
             {"connections": list(session.layout.catalog.connections)},
         )

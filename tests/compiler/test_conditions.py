@@ -146,11 +146,12 @@ TEXT_TESTS = {
     "like with one star is any known text": (TextTest("like", trait("stage"), "*"), "a b d"),
     "matches anywhere": (TextTest("matches", trait("stage"), r"\d{3}"), "d"),
     "matches with alternatives, ignoring case": (
-        TextTest("matches", trait("stage"), "^LEAD$|CUSTOMER", ignoring_case=True),
+        TextTest("matches", trait("stage"), "(?i)^LEAD$|CUSTOMER"),
         "a b",
     ),
     "any of a list": (ListTest("any of", trait("topics"), ("coffee", "milk")), "b"),
     "any of a list ignoring case": (ListTest("any of", trait("topics"), ("COFFEE",), ignoring_case=True), "a b"),
+    "an empty text is in no empty list": (ListTest("any of", trait("topics"), ("",), ignoring_case=True), ""),
     "all of a list": (ListTest("all of", trait("topics"), ("Coffee", "tea")), "a"),
     "none of is true for unknown and for empty": (ListTest("none of", trait("topics"), ("coffee",)), "a c d"),
     "an empty list is known": (Known(trait("topics")), "a b d"),
@@ -200,3 +201,12 @@ ALGEBRA = {
 def test_a_condition_holds_for_exactly_these_contacts(people: World, table: dict[str, tuple[Condition, str]]) -> None:
     found = {name: people.where(condition) for name, (condition, _) in table.items()}
     assert found == {name: expected for name, (_, expected) in table.items()}
+
+
+def test_like_lowers_letters_as_is_does(world: World) -> None:
+    for contact_id, country in (("final", "σίσυφος"), ("small", "σίσυφοσ"), ("capital", "ΣΊΣΥΦΟΣ"), ("micro", "µ")):
+        world.contact(contact_id, country=country)
+    for written in ("ΣΊΣΥΦΟΣ", "σίσυφος", "μ"):
+        equal = world.where(is_(trait("country"), text(written), ignoring_case=True))
+        assert world.where(TextTest("like", trait("country"), written, ignoring_case=True)) == equal
+    assert world.where(TextTest("like", trait("country"), "*ΟΣ", ignoring_case=True)) == "capital small"

@@ -32,7 +32,7 @@ def client(clock: FixedClock, sleep: Callable[[float], None]) -> HttpClient:
         sleep=sleep,
         auth=Bearer("pat-secret"),
         cure="check the key in CRM_TOKEN",
-        jitter=random.Random(1),  # noqa: S311 - spreads retries
+        jitter=random.Random(1),
     )
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from segserver import pipeline
 from segserver.clock import FixedClock, format_instant
+from segserver.engine import open_engine
 from segserver.sandbox import people
 from segserver.sandbox.server import Sandbox
 from segserver.settings import Settings
@@ -106,7 +107,7 @@ class World:
     def engine(self):
         """The engine in this process; waiting moves the clock."""
         settings = Settings(workspace=self.directory, store=self.store_path)
-        with pipeline.open_engine(
+        with open_engine(
             settings, self.environ, clock=self.clock, sleep=lambda seconds: self.pass_time(seconds=seconds)
         ) as engine:
             yield engine

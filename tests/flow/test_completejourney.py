@@ -19,7 +19,8 @@ import pytest
 
 from segserver import pipeline
 from segserver.clock import FixedClock
-from segserver.pipeline import Engine, RunReport, open_engine
+from segserver.engine import Engine, open_engine
+from segserver.pipeline import RunReport
 from segserver.sandbox.completejourney import START, load
 from segserver.sandbox.server import Sandbox
 from segserver.settings import Settings

@@ -198,7 +198,7 @@ def test_a_token_that_expires_in_the_middle_is_renewed(world, faultless):
 
 
 def test_an_exhausted_quota_says_until_when_and_the_next_day_finishes(make_world, tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline, "build", partial(build, limits=True))
+    monkeypatch.setattr("segserver.engine.build", partial(build, limits=True))
     with make_world(tmp_path, limits=Limits(marketo_daily=60)).served() as world:
         report = world.run()
         assert report.status == "incomplete"

@@ -50,21 +50,50 @@ CATALOG = Catalog(
 
 WORDS = (
     *("", " ", "FR", "fr", "Été", "été", "ÉTÉ", "Straße", "STRASSE", "İzmir", "izmir", "ΣΊΣΥΦΟΣ", "σίσυφος", "σίσυφοσ"),
-    *("50%", "a_b", "a*b", "back\\slash", 'say "hi"', "it's", "one\ntwo", "日本", "👍🏽", "customer", "Customer", "lead"),
+    *(
+        "50%",
+        "a_b",
+        "a*b",
+        "back\\slash",
+        'say "hi"',
+        "it's",
+        "one\ntwo",
+        "日本",
+        "👍🏽",
+        "customer",
+        "Customer",
+        "lead",
+    ),
     *("/pricing", "/pricing/eu", "/blog", "ﬀ", "ẞ", "ǅ", "K", "Ω", "x.y", "Head of IT", "head of it"),
 )
 """Texts in NFC: case pairs of several scripts, the signs of patterns, and a line break."""
 
 WRITABLE = tuple(word for word in WORDS if "\n" not in word)
 
-LIKES = ("*", "F*", "*e", "*r*", "a*b", "*%*", "*_b", "Head of *", "/p*g/*", "*Σ*", "back\\*", "*\n*"[0] + "two", "h*T")
+LIKES = ("*", "F*", "*e", "*r*", "a*b", "*%*", "*_b", "Head of *", "/p*g/*", "*Σ*", "back\\*", "*two", "h*T")
 
 PATTERNS = (
     *("^F", "r$", "^$", "[0-9]", r"\d", r"\w", r"^\w+$", "(?i)été", "(?i)^straße$", "e.t", "one.two", "^two", "a|b"),
-    *("%", "_", r"\.", "/pricing(/.*)?$", "日", "^.$", "(?i)izmir", "(?i)head of", r"\s", "^[^a-z]*$"),
+    *("%", "_", r"\.", "/pricing(/.*)?$", "日", "^.$", "(?i)head of", r"\s", "^[^a-z]*$"),
 )
 
 NUMBERS = (
-    *("0", "1", "2", "3", "5", "10", "50", "100", "0.5", "0.000001", "-0.000001", "-1", "2.5", "99.999999", "100.000001"),
+    *(
+        "0",
+        "1",
+        "2",
+        "3",
+        "5",
+        "10",
+        "50",
+        "100",
+        "0.5",
+        "0.000001",
+        "-0.000001",
+        "-1",
+        "2.5",
+        "99.999999",
+        "100.000001",
+    ),
     *("999999999999.999999", "-999999999999.999999", "999999999999", "1000000", "33.333333"),
 )

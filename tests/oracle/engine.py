@@ -42,7 +42,9 @@ class Engine:
         self._fill(relations.memberships(), [])
         self._fill(relations.scores(), [])
         for event in catalog.events.values():
-            self._fill(relations.event_table(event), [row for contact in contacts for row in _event_rows(contact, event.name)])
+            self._fill(
+                relations.event_table(event), [row for contact in contacts for row in _event_rows(contact, event.name)]
+            )
         for trait in catalog.traits.values():
             if trait.history:
                 rows = [row for contact in contacts for row in _history_rows(contact, trait.name)]
@@ -73,7 +75,13 @@ class Engine:
         return Memberships(self._members(evaluation), evaluation.skipped, inputs)
 
     def train(
-        self, program: Program, model: str, cutoffs: Sequence[datetime], gap: timedelta, horizon: timedelta, as_of: datetime
+        self,
+        program: Program,
+        model: str,
+        cutoffs: Sequence[datetime],
+        gap: timedelta,
+        horizon: timedelta,
+        as_of: datetime,
     ) -> dict[tuple[str, datetime], dict[str, object]]:
         """A model's training rows by contact and cutoff."""
         training = compile_training(program, model, cutoffs, gap=gap, horizon=horizon, as_of=as_of)

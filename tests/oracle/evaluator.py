@@ -1,18 +1,19 @@
 """A slow evaluator of checked programs over plain Python values, written from the language's page alone.
 
 It shares nothing with the compiler but the checked program: no engine, no three-valued logic, no sharing of work.
-Exact numbers are `Fraction`s, so nothing is ever rounded; lengths of time are microseconds.
+Exact numbers are `Fraction`s of at most six places, lengths of time `Fraction`s of whole microseconds.
 """
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
-from math import isfinite
+from math import floor, isfinite
 
 from segserver.rules.program import (
     Aggregate,
@@ -49,8 +50,12 @@ from segserver.rules.program import (
 from segserver.specs import Kind
 from tests.oracle.calendars import instant_of, local_day, midnight
 
-LARGEST = 10**12
-"""Exact numbers have at most 12 digits before the point; what is larger is unknown."""
+_PLACES = 10**6
+_LARGEST = 10**12
+"""Numbers are decimal(18,6): a product is rounded to six places, and what has more than 12 digits is unknown."""
+
+_LONGEST = 2**63
+"""Lengths of time are 64 bits of microseconds."""
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -362,38 +367,40 @@ def calculate(op: str, left: object, right: object, kind: Kind) -> object:
     if left is None or right is None or (op == "/" and right == 0):
         return None
     assert isinstance(left, Fraction | float) and isinstance(right, Fraction | float)
-    if op == "/" or isinstance(left, float) or isinstance(right, float):
+    exact = isinstance(left, Fraction) and isinstance(right, Fraction)
+    if not exact or (op == "/" and kind is not Kind.DURATION):
         return _floating(op, float(left), float(right))
-    result = {"+": left + right, "-": left - right, "*": left * right}[op]
-    return result if kind is Kind.DURATION else bounded(result)
+    result = Fraction(_OPERATORS[op](left, right))
+    if kind is Kind.DURATION:
+        whole = _rounded(result)
+        return whole if abs(whole) < _LONGEST else None
+    return bounded(_rounded(result * _PLACES) / _PLACES)
+
+
+_OPERATORS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
+
+
+def _rounded(number: Fraction) -> Fraction:
+    """The nearest whole number; of two the one further from zero."""
+    return Fraction(floor(abs(number) + Fraction(1, 2)) * (1 if number >= 0 else -1))
 
 
 def _floating(op: str, left: float, right: float) -> float | None:
     try:
-        match op:
-            case "+":
-                result = left + right
-            case "-":
-                result = left - right
-            case "*":
-                result = left * right
-            case _:
-                result = left / right
-    except (OverflowError, ZeroDivisionError):
+        result = float(_OPERATORS[op](left, right))
+    except OverflowError:
         return None
     return result if isfinite(result) else None
 
 
 def bounded(number: Fraction) -> Fraction | None:
     """The number, or unknown where it does not fit."""
-    return number if abs(number) < LARGEST else None
+    return number if abs(number) < _LARGEST else None
 
 
 def lowered(value: object) -> object:
-    """Text in lower case, each character by itself."""
-    if not isinstance(value, str):
-        return value
-    return "".join(small if len(small := char.lower()) == 1 else char for char in value)
+    """Text in lower case, each character by itself: Python would make two of the dotted capital I."""
+    return "".join(char.lower()[0] for char in value) if isinstance(value, str) else value
 
 
 def matches(pattern: str, text: str) -> bool:

@@ -44,8 +44,8 @@ class Scene:
 
     def dates(self, draw: Random) -> list[str]:
         """Days and local instants near the edges, as a rule file writes them."""
-        local = [to_local(draw.choice(self.edges), self.zone) for _ in range(12)]
-        return [f"{at:%Y-%m-%d}" if draw.random() < 0.6 else f"{at:%Y-%m-%d %H:%M}" for at in local]
+        local = [to_local(edge, self.zone) for edge in draw.sample(self.edges, 12)]
+        return sorted({f"{at:%Y-%m-%d}" if draw.random() < 0.6 else f"{at:%Y-%m-%d %H:%M}" for at in local})
 
 
 def scene(draw: Random, contacts: int) -> Scene:
@@ -67,10 +67,29 @@ def changes_of(zone: str, years: range) -> list[datetime]:
 def _as_of(draw: Random, zone: str) -> datetime:
     year = draw.choice((2011, 2018, 2024, 2026))
     moments = changes_of(zone, range(year, year + 1)) or [datetime(year, 3, 31, 22)]
-    ends = [datetime(year, 3, 31, 12), datetime(2024, 2, 29, 23, 30), datetime(year, 1, 1), datetime(year, 12, 31, 23, 59)]
+    ends = [
+        datetime(year, 3, 31, 12),
+        datetime(2024, 2, 29, 23, 30),
+        datetime(year, 1, 1),
+        datetime(year, 12, 31, 23, 59),
+    ]
     moment = draw.choice([*moments, *moments, *ends])
-    steps = (timedelta(0), _HOUR / 2, _HOUR, -_HOUR / 2, -_HOUR, 5 * _HOUR, timedelta(days=1), timedelta(days=7), timedelta(days=30))
-    return moment + draw.choice(steps) + draw.choice((timedelta(0), timedelta(0), _TICK, timedelta(minutes=7, microseconds=123456)))
+    steps = (
+        timedelta(0),
+        _HOUR / 2,
+        _HOUR,
+        -_HOUR / 2,
+        -_HOUR,
+        5 * _HOUR,
+        timedelta(days=1),
+        timedelta(days=7),
+        timedelta(days=30),
+    )
+    return (
+        moment
+        + draw.choice(steps)
+        + draw.choice((timedelta(0), timedelta(0), _TICK, timedelta(minutes=7, microseconds=123456)))
+    )
 
 
 def _edges(as_of: datetime, zone: str) -> list[datetime]:
@@ -78,7 +97,11 @@ def _edges(as_of: datetime, zone: str) -> list[datetime]:
         CalendarStart(unit, offset) for unit in (Unit.DAYS, Unit.WEEKS, Unit.MONTHS, Unit.YEARS) for offset in (0, -1)
     ]
     ago = [Ago(amount, unit) for unit in Unit for amount in (1, 2, 7, 30)] + [Ago(14, Unit.DAYS), Ago(90, Unit.DAYS)]
-    return [as_of, *(instant_of(edge, as_of, zone) for edge in (*calendar, *ago)), *changes_of(zone, range(as_of.year, as_of.year + 1))]
+    return [
+        as_of,
+        *(instant_of(edge, as_of, zone) for edge in (*calendar, *ago)),
+        *changes_of(zone, range(as_of.year, as_of.year + 1)),
+    ]
 
 
 def instant(draw: Random, as_of: datetime, edges: tuple[datetime, ...]) -> datetime:
@@ -117,7 +140,9 @@ def _delay(draw: Random) -> timedelta:
     return draw.choice((timedelta(0), timedelta(0), timedelta(0), _TICK, _HOUR, timedelta(days=2), timedelta(days=30)))
 
 
-def _events(draw: Random, properties: Mapping[str, Type], as_of: datetime, edges: tuple[datetime, ...]) -> list[Happening]:
+def _events(
+    draw: Random, properties: Mapping[str, Type], as_of: datetime, edges: tuple[datetime, ...]
+) -> list[Happening]:
     found: list[Happening] = []
     for _ in range(draw.choice((0, 0, 1, 2, 4, 9))):
         at = draw.choice(found).occurred_at if found and draw.random() < 0.3 else instant(draw, as_of, edges)

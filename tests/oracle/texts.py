@@ -6,13 +6,18 @@ What the checker refuses (a reversed `between`, say) is simply not used; the cal
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from random import Random
 
-from tests.oracle.catalog import CATALOG, EVENTS, LIKES, NUMBERS, PATTERNS, TRAITS, WRITABLE
 from segserver.specs import Kind, Type
+from tests.oracle.catalog import CATALOG, EVENTS, LIKES, NUMBERS, PATTERNS, TRAITS, WRITABLE
 
 _UNITS = ("minutes", "hours", "days", "weeks", "months", "years")
-_CALENDAR = ("today", "yesterday", *(f"{which} {unit}" for which in ("this", "last") for unit in ("week", "month", "year")))
+_CALENDAR = (
+    "today",
+    "yesterday",
+    *(f"{which} {unit}" for which in ("this", "last") for unit in ("week", "month", "year")),
+)
 _COMPARISONS = ("<", "<=", ">", ">=", "=", "is", "is not")
 
 
@@ -42,11 +47,11 @@ class Writer:
             self._past = False
         if draw.random() < 0.5:
             blocks.append(self._segment("past_segment", past=True))
-        for index in range(draw.choice((0, 0, 1, 2))):
+        for index in range(draw.choice((0, 0, 0, 1, 1, 2))):
             blocks.append(self._model(f"m{index}"))
         for index in range(draw.randint(1, 3)):
             blocks.append(self._trait(f"trait_{index}"))
-        for index in range(draw.randint(2, 5)):
+        for index in range(draw.randint(3, 6)):
             blocks.append(self._segment(f"s{index}"))
         draw.shuffle(blocks)
         return "\n".join(blocks)
@@ -67,7 +72,7 @@ class Writer:
 
     def _segment(self, name: str, *, past: bool = False) -> str:
         self._past = past
-        where = self.condition(3)
+        where = self.condition(self._draw.choice((0, 0, 0, 1, 1, 2)))
         self._segments.append((name, self._past))
         self._past = False
         return f"segment {name}\n  where {where}"
@@ -82,8 +87,9 @@ class Writer:
         features = [f"f{index} = {self._feature()}" for index in range(draw.randint(1, 3))]
         self._past = False
         self._models.append(name)
-        return f"model {name}\n  predicts {label}{times} in next {draw.choice((1, 7, 30))} days{population}\n  features\n    " + (
-            "\n    ".join(features)
+        return (
+            f"model {name}\n  predicts {label}{times} in next {draw.choice((1, 7, 30))} days{population}\n  features\n    "
+            + ("\n    ".join(features))
         )
 
     def _feature(self) -> str:
@@ -110,7 +116,7 @@ class Writer:
             lambda: self._durations_compared(),
             lambda: self._attribute(),
             lambda: self._attribute(),
-            lambda: self._instants(self._instant()),
+            lambda: self._instants(self._instant(), self._instant()),
             lambda: self._computed_condition(),
             lambda: f"consents to {draw.choice(CATALOG.channels)}",
             lambda: self._points(),
@@ -121,14 +127,18 @@ class Writer:
         if self._models and not self._past:
             ways += [
                 lambda: f"likely({draw.choice(self._models)})",
-                lambda: f"score({draw.choice(self._models)}) {draw.choice(_COMPARISONS)} {draw.choice(('0.25', '50%', '0.9', '1'))}",
+                lambda: (
+                    f"score({draw.choice(self._models)}) {draw.choice(_COMPARISONS)} {draw.choice(('0.25', '50%', '0.9', '1'))}"
+                ),
                 lambda: f"score({draw.choice(self._models)}) is {draw.choice(('known', 'unknown'))}",
             ]
         return draw.choice(ways)()
 
     def _did(self) -> str:
         event = self._draw.choice(("purchase", "purchase", "page_view", "unsubscribed"))
-        return f"{self._draw.choice(('did', 'did', 'did not'))} {event}{self._where(event)}{self._times()}{self._window()}"
+        return (
+            f"{self._draw.choice(('did', 'did', 'did not'))} {event}{self._where(event)}{self._times()}{self._window()}"
+        )
 
     def _times(self) -> str:
         draw = self._draw
@@ -146,7 +156,7 @@ class Writer:
 
     def _window(self) -> str:
         draw = self._draw
-        first, second = sorted(draw.choice(self._dates) for _ in range(2))
+        first, second = sorted(draw.sample(self._dates, 2))
         return draw.choice(
             (
                 "",
@@ -162,23 +172,25 @@ class Writer:
 
     def _points(self) -> str:
         draw = self._draw
-        criteria = (f"{draw.choice(('30', '-20', '0.5', '1'))} if {self.condition(0)}" for _ in range(draw.randint(1, 3)))
+        criteria = (
+            f"{draw.choice(('30', '-20', '0.5', '1'))} if {self.condition(0)}" for _ in range(draw.randint(1, 3))
+        )
         return f"points({', '.join(criteria)}) {draw.choice(_COMPARISONS)} {draw.choice(('0', '30', '10.5', '1'))}"
 
     def _attribute(self) -> str:
         names = [name for name, (_, history) in TRAITS.items() if history or not self._past]
         name = self._draw.choice(names)
-        return self._tested(name, TRAITS[name][0])
+        return self._tested(name, TRAITS[name][0], self._instant())
 
     def _computed_condition(self) -> str:
         names = [name for name, (_, past) in self._computed.items() if past or not self._past]
         if not names:
             return self._attribute()
         name = self._draw.choice(names)
-        return self._tested(name, self._computed[name][0])
+        return self._tested(name, self._computed[name][0], self._instant())
 
-    def _tested(self, name: str, kind: Type) -> str:
-        """A condition on a value of any type."""
+    def _tested(self, name: str, kind: Type, other: str) -> str:
+        """A condition on a value of any type; `other` is an instant or date to compare one with."""
         draw = self._draw
         if draw.random() < 0.12:
             return f"{name} is {draw.choice(('known', 'unknown'))}"
@@ -194,16 +206,20 @@ class Writer:
                     )
                 )
             case Kind.BOOLEAN:
-                return draw.choice((name, f"not {name}", f"{name} is {draw.choice(('true', 'false'))}", f"{name} is not true"))
+                return draw.choice(
+                    (name, f"not {name}", f"{name} is {draw.choice(('true', 'false'))}", f"{name} is not true")
+                )
             case Kind.NUMBER:
                 return self._number_tested(name, kind)
             case Kind.DURATION:
                 return f"{name} {draw.choice(_COMPARISONS)} {self._length()}"
             case Kind.DATE if draw.random() < 0.5:
                 days = self._several(lambda: draw.choice(self._dates)[:10])
-                return draw.choice((f"{name} {draw.choice(('in', 'not in'))} ({days})", f"{name} is {draw.choice(self._dates)[:10]}"))
+                return draw.choice(
+                    (f"{name} {draw.choice(('in', 'not in'))} ({days})", f"{name} is {draw.choice(self._dates)[:10]}")
+                )
             case _:
-                return self._instants(name)
+                return self._instants(name, other)
 
     def _text_tested(self, name: str) -> str:
         draw = self._draw
@@ -211,7 +227,9 @@ class Writer:
             (
                 lambda: f"{name} {draw.choice(('is', 'is not'))} {self._quoted()}{self._case()}",
                 lambda: f"{name} {draw.choice(('in', 'not in'))} ({self._several(self._quoted)}){self._case()}",
-                lambda: f"{name} {draw.choice(('contains', 'starts with', 'ends with'))} {self._quoted(filled=True)}{self._case()}",
+                lambda: (
+                    f"{name} {draw.choice(('contains', 'starts with', 'ends with'))} {self._quoted(filled=True)}{self._case()}"
+                ),
                 lambda: f"{name} like {_in_quotes(draw.choice(LIKES))}{self._case()}",
                 lambda: f"{name} matches {_in_quotes(draw.choice(PATTERNS))}",
             )
@@ -219,11 +237,15 @@ class Writer:
 
     def _number_tested(self, name: str, kind: Type) -> str:
         draw = self._draw
-        written = lambda: f"{draw.choice(NUMBERS)} {kind.unit if kind.unit and draw.random() < 0.5 else ''}".strip()  # noqa: E731
+        low, high = sorted((draw.choice(NUMBERS) for _ in range(2)), key=Decimal)
+
+        def written() -> str:
+            return f"{draw.choice(NUMBERS)} {kind.unit if kind.unit and draw.random() < 0.5 else ''}".strip()
+
         return draw.choice(
             (
                 lambda: f"{name} {draw.choice(_COMPARISONS)} {written()}",
-                lambda: f"{name} between {written()} and {written()}",
+                lambda: f"{name} between {low} and {high}",
                 lambda: f"{name} {draw.choice(('in', 'not in'))} ({self._several(written)})",
             )
         )()
@@ -239,14 +261,15 @@ class Writer:
     def _durations_compared(self) -> str:
         return f"({self._duration(2)}) {self._draw.choice(_COMPARISONS)} {self._length()}"
 
-    def _instants(self, value: str) -> str:
+    def _instants(self, value: str, other: str) -> str:
+        """A condition on an instant or a date; `other` is one to compare it with."""
         draw = self._draw
         return draw.choice(
             (
                 lambda: f"{value} {draw.choice(('before', 'after', '<', '<=', '>', '>='))} {self._moment()}",
                 lambda: f"{value} on {draw.choice(('today', 'yesterday', draw.choice(self._dates)[:10]))}",
                 lambda: f"{value} between {self._moment()} and {self._moment()}",
-                lambda: f"{value} {draw.choice(('before', 'after', '=', 'is not'))} {self._instant()}",
+                lambda: f"{value} {draw.choice(('before', 'after', '=', 'is not'))} {other}",
             )
         )()
 
@@ -285,7 +308,11 @@ class Writer:
         return f"count({event}{self._where(event)}{self._window()})"
 
     def _measure(self, kind: Type) -> str:
-        event, prop = ("purchase", "amount") if kind.unit else self._draw.choice((("purchase", "items"), ("page_view", "seconds")))
+        event, prop = (
+            ("purchase", "amount")
+            if kind.unit
+            else self._draw.choice((("purchase", "items"), ("page_view", "seconds")))
+        )
         measure = self._draw.choice(("sum", "average", "min", "max", "first", "last", "most frequent"))
         return f"{measure}({event}.{prop}{self._where(event)}{self._window()})"
 
@@ -314,7 +341,9 @@ class Writer:
         return draw.choice((since, since, since, self._length()))
 
     def _length(self) -> str:
-        return f"{self._draw.choice(('0', '1', '2', '7', '30', '60', '90', '1.5', '24'))} {self._draw.choice(_UNITS[:4])}"
+        return (
+            f"{self._draw.choice(('0', '1', '2', '7', '30', '60', '90', '1.5', '24'))} {self._draw.choice(_UNITS[:4])}"
+        )
 
     def _instant(self) -> str:
         names = ["created_at", *(name for name, (kind, _) in TRAITS.items() if kind.kind in (Kind.DATE, Kind.INSTANT))]
@@ -345,9 +374,7 @@ class Writer:
         if event == "purchase" and draw.random() < 0.2:
             return f"(amount {draw.choice('*/')} items) {draw.choice(_COMPARISONS)} {draw.choice(NUMBERS)}"
         name, kind = draw.choice(list(EVENTS[event].items()))
-        if kind.kind is Kind.INSTANT or (kind.kind is Kind.DATE and draw.random() < 0.3):
-            return f"{name} {draw.choice(('before', 'after'))} {draw.choice((self._moment(), 'deliver_on'))}"
-        return self._tested(name, kind)
+        return self._tested(name, kind, draw.choice(("deliver_on", "promised")))
 
     # ---- written values
 
