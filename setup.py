@@ -21,8 +21,8 @@ CORE = [
     "rich>=14",
     "scikit-learn>=1.8,<2",
     "scipy>=1.15",
-    "skops>=0.13,<1",
     "sqlglot<29",
+    "threadpoolctl>=3",
     "tzdata",
     "waitress>=3",
 ]

@@ -30,7 +30,7 @@ from segserver.workspace import Workspace
 MEMBER = "member"
 """Value of a contact in a list or an audience file."""
 
-PLAN = "plan"
+PLAN = "the plan"
 """Origin of the properties that tell destinations of touches to come."""
 
 PLAN_PROPERTIES = ("channel", "next_send_at", "frequency_cap", "planned_rate", "template")

@@ -19,7 +19,7 @@ class AudiencePlan:
     """What happens to one audience.
 
     Attributes:
-        origin: the segment, or the scenarios' "plan" for properties that tell of touches.
+        origin: the segment, or "the plan" for properties that tell of touches.
         size: members of the segment; None for a plan's properties.
         entering, leaving, changing: how many contacts get the value, lose it, or get another one.
         unaddressed: members that the destination does not know.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime, time
 from decimal import Decimal
 
+from segserver.errors import Span
 from segserver.rules import nodes, patterns, types
 from segserver.rules.check_values import value
 from segserver.rules.program import (
@@ -227,11 +229,18 @@ def _one_of(node: nodes.Choice, checked: Value, options: list[Value], scope: Sco
 
 def _option(checked: Value, option: Value, scope: Scope) -> Literal | None:
     if checked.type.kind is Kind.DATE and isinstance(option, Instant) and isinstance(option.edge, Fixed):
-        return Literal(option.edge.at.date(), DATE, option.span)
+        return _day(option.edge.at, option.span, scope)
     both = types.agree(checked, option, option.span, scope.findings, verb="compared with")
     if both is None or not _in_score_range(*both, scope):
         return None
     return both[1] if isinstance(both[1], Literal) else None
+
+
+def _day(at: datetime, place: Span, scope: Scope) -> Literal | None:
+    if at.time() == time():
+        return Literal(at.date(), DATE, place)
+    scope.findings.error("type-mismatch", place, "a date has no time of day", f"write {at:%Y-%m-%d}")
+    return None
 
 
 def _list_test(node: nodes.Choice, checked: Value, options: list[Value], scope: Scope) -> Condition | None:

@@ -94,7 +94,8 @@ def _quoted(_: Piece, match: re.Match[str], at: Span) -> nodes.Quoted:
 def _quantity(piece: Piece, match: re.Match[str], at: Span) -> nodes.Quantity:
     number = Decimal(match["number"])
     unit = match["unit"]
-    if abs(number) >= 10**12 or number != round(number, 6):
+    value = number / 100 if match["percent"] else number
+    if abs(number) >= 10**12 or value != round(value, 6):
         reader(piece).findings.error(
             "bad-number",
             piece.place(*match.span("number")),

@@ -58,8 +58,15 @@ def evaluation(segments: list[workload.Segment], arguments: argparse.Namespace) 
         ]
     first = ways[0]
     table(
-        ["evaluation", "before", "in the engine", "ratio"],
-        [[way.way, f"{way.prepared:.1f} s", f"{way.ran:.1f} s", f"{way.ran / first.ran:.1f}"] for way in ways],
+        ["evaluation", "before", "in the engine", "processors", "ratio"],
+        [
+            [
+                way.way,
+                *(f"{seconds:.1f} s" for seconds in (way.prepared, way.ran, way.worked)),
+                f"{way.worked / first.worked:.1f}",
+            ]
+            for way in ways
+        ],
     )
     if any(way.members != first.members for way in ways):
         raise SystemExit("the ways of evaluating do not agree on the members")

@@ -45,7 +45,6 @@ from segserver.rules.program import (
     TextTest,
     TraitValue,
     Value,
-    Window,
 )
 from segserver.specs import Kind
 from tests.oracle.calendars import instant_of, local_day, midnight
@@ -409,10 +408,23 @@ def matches(pattern: str, text: str) -> bool:
     return re.search(pattern.replace("$", r"\Z"), text, flags) is not None
 
 
-def label(program: Program, model: str, contact: Contact, start: datetime, end: datetime, as_of: datetime) -> bool:
-    """Whether what a model predicts happened in [start, end), by what is known at `as_of`."""
+def label(
+    program: Program,
+    model: str,
+    contact: Contact,
+    cutoff: datetime,
+    gap: timedelta,
+    horizon: timedelta,
+    as_of: datetime,
+) -> bool:
+    """Whether what a model predicts happened in [cutoff + gap, cutoff + gap + horizon), by what is known at `as_of`.
+
+    What its `where` says of `today` or `30 days ago` is meant at the cutoff.
+    """
     did = program.models[model].label
-    whole = Aggregate(did.count.measure, did.count.event, None, did.count.where, Window(), did.count.type)
-    seen = Evaluator(program, contact, as_of)._events(whole)
-    times = sum(start <= event.occurred_at < end for event in seen)
+    start, where = cutoff + gap, did.count.where
+    view = Evaluator(program, contact, cutoff, historical=True)
+    seen = visible(contact.events.get(did.count.event, []), as_of)
+    inside = [event for event in seen if start <= event.occurred_at < start + horizon]
+    times = sum(where is None or view.holds(where, event) for event in inside)
     return did.low <= times and (did.high is None or times <= did.high)

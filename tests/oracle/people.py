@@ -1,4 +1,4 @@
-"""Random instants, contacts and histories: edges of windows hit exactly, ties, late knowledge, a future, unknown values."""
+"""Random contacts and histories: edges of windows hit exactly, ties, late knowledge, a future, unknown values."""
 
 from __future__ import annotations
 
