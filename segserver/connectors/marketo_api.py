@@ -31,7 +31,9 @@ TOKEN_TIMEOUT = 330.0
 """Seconds: Marketo itself takes up to 300 to make a paging token."""
 
 _TOKEN = frozenset({"600", "601", "602"})
-_TOO_MANY = frozenset({"606", "615"})
+_TOO_MANY = {"606": 5.0, "615": 1.0}
+"""Seconds to wait after too many calls in 20 seconds, or at once: Marketo does not say, and others share the account."""
+
 _PASSING = frozenset({"502", "604", "608", "611", "614", "713", "719"})
 _DENIED = {
     "603": "access is denied (603): the API user's role lacks a permission, or the IP allow-list keeps us out",
@@ -39,7 +41,7 @@ _DENIED = {
 }
 _DAILY = "607"
 
-PASSING = _PASSING | _TOO_MANY
+PASSING = _PASSING | _TOO_MANY.keys()
 """Codes that also come for single records, and then mean: later."""
 
 NO_SUCH_LEAD = "1004"
@@ -60,7 +62,7 @@ def judge(call: Call, answer: Answer, now: datetime) -> Verdict:
     if code in _TOKEN:
         return Verdict(Move.RENEW, code, reason, unprocessed=True)
     if code in _TOO_MANY:
-        return Verdict(Move.RETRY, code, reason, unprocessed=True, shared=True)
+        return Verdict(Move.RETRY, code, reason, _TOO_MANY[code], unprocessed=True, shared=True)
     if code in _PASSING:
         return Verdict(Move.RETRY, code, reason)
     if code == _DAILY:

@@ -68,8 +68,6 @@ WORDS = (
 )
 """Texts in NFC: case pairs of several scripts, the signs of patterns, and a line break."""
 
-WRITABLE = tuple(word for word in WORDS if "\n" not in word)
-
 LIKES = ("*", "F*", "*e", "*r*", "a*b", "*%*", "*_b", "Head of *", "/p*g/*", "*Σ*", "back\\*", "*two", "h*T")
 
 PATTERNS = (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from random import Random
@@ -40,6 +40,8 @@ class Scene:
     zone: str
     as_of: datetime
     edges: tuple[datetime, ...]
+    words: tuple[str, ...]
+    numbers: tuple[str, ...]
     contacts: tuple[Contact, ...]
 
     def dates(self, draw: Random) -> list[str]:
@@ -49,11 +51,15 @@ class Scene:
 
 
 def scene(draw: Random, contacts: int) -> Scene:
-    """A random scene."""
+    """A random scene; its few words and numbers are those of the rules too, so that they meet."""
     zone = draw.choice(ZONES)
     as_of = _as_of(draw, zone)
-    edges = tuple(_edges(as_of, zone))
-    return Scene(zone, as_of, edges, tuple(_contact(draw, f"c{index:03}", as_of, edges) for index in range(contacts)))
+    bare = Scene(zone, as_of, tuple(_edges(as_of, zone)), _some(draw, WORDS, 8), _some(draw, NUMBERS, 6), ())
+    return replace(bare, contacts=tuple(_contact(draw, f"c{index:03}", bare) for index in range(contacts)))
+
+
+def _some(draw: Random, values: Sequence[str], number: int) -> tuple[str, ...]:
+    return tuple(draw.sample(values, number))
 
 
 def changes_of(zone: str, years: range) -> list[datetime]:
@@ -104,18 +110,19 @@ def _edges(as_of: datetime, zone: str) -> list[datetime]:
     ]
 
 
-def instant(draw: Random, as_of: datetime, edges: tuple[datetime, ...]) -> datetime:
+def instant(draw: Random, place: Scene) -> datetime:
     """An instant at an edge, next to it, or anywhere in the last 100 days and the next five."""
     if draw.random() < 0.5:
-        return draw.choice(edges) + draw.choice((timedelta(0), timedelta(0), _TICK, -_TICK))
-    return as_of + timedelta(seconds=draw.randint(-100 * 86400, 5 * 86400))
+        return draw.choice(place.edges) + draw.choice((timedelta(0), timedelta(0), _TICK, -_TICK))
+    return place.as_of + timedelta(seconds=draw.randint(-100 * 86400, 5 * 86400))
 
 
-def _contact(draw: Random, contact_id: str, as_of: datetime, edges: tuple[datetime, ...]) -> Contact:
-    created = draw.choice((as_of - timedelta(days=400), instant(draw, as_of, edges), datetime(2001, 1, 1)))
-    deleted = instant(draw, as_of, edges) if draw.random() < 0.1 else None
+def _contact(draw: Random, contact_id: str, place: Scene) -> Contact:
+    as_of = place.as_of
+    created = draw.choice((as_of - timedelta(days=400), instant(draw, place), datetime(2001, 1, 1)))
+    deleted = draw.choice((instant(draw, place), as_of, as_of + _TICK)) if draw.random() < 0.15 else None
     changes = {
-        name: {connection: _changes(draw, trait.type, as_of, edges) for connection in trait.sources}
+        name: {connection: _changes(draw, trait.type, place) for connection in trait.sources}
         for name, trait in CATALOG.traits.items()
         if trait.history
     }
@@ -124,49 +131,51 @@ def _contact(draw: Random, contact_id: str, as_of: datetime, edges: tuple[dateti
         created,
         deleted,
         {channel: draw.random() < 0.6 for channel in CATALOG.channels},
-        {name: _value(draw, trait.type, as_of, edges) for name, trait in CATALOG.traits.items()},
+        {name: _value(draw, trait.type, place) for name, trait in CATALOG.traits.items()},
         changes,
-        {name: _events(draw, properties, as_of, edges) for name, properties in EVENTS.items()},
+        {name: _events(draw, properties, place) for name, properties in EVENTS.items()},
         {f"m{index}": draw.choice((None, 0.1, 0.3, 0.6, 0.95)) for index in range(2)},
     )
 
 
-def _changes(draw: Random, kind: Type, as_of: datetime, edges: tuple[datetime, ...]) -> list[Change]:
-    since = sorted({instant(draw, as_of, edges) for _ in range(draw.choice((0, 1, 2, 4)))})
-    return [Change(_value(draw, kind, as_of, edges), at, at + _delay(draw)) for at in since]
+def _changes(draw: Random, kind: Type, place: Scene) -> list[Change]:
+    since = sorted({instant(draw, place) for _ in range(draw.choice((0, 1, 2, 4)))})
+    return [Change(_value(draw, kind, place), at, _known(draw, at, place.as_of)) for at in since]
 
 
-def _delay(draw: Random) -> timedelta:
-    return draw.choice((timedelta(0), timedelta(0), timedelta(0), _TICK, _HOUR, timedelta(days=2), timedelta(days=30)))
+def _known(draw: Random, at: datetime, as_of: datetime) -> datetime:
+    """When something that happened could be known: mostly at once, else later, or just around `as_of`."""
+    if draw.random() < 0.6:
+        return at
+    late = at + draw.choice((_TICK, _HOUR, timedelta(days=2), timedelta(days=30)))
+    return draw.choice((late, max(at, as_of), max(at, as_of + _TICK)))
 
 
-def _events(
-    draw: Random, properties: Mapping[str, Type], as_of: datetime, edges: tuple[datetime, ...]
-) -> list[Happening]:
+def _events(draw: Random, properties: Mapping[str, Type], place: Scene) -> list[Happening]:
     found: list[Happening] = []
-    for _ in range(draw.choice((0, 0, 1, 2, 4, 9))):
-        at = draw.choice(found).occurred_at if found and draw.random() < 0.3 else instant(draw, as_of, edges)
-        values = {name: _value(draw, kind, as_of, edges) for name, kind in properties.items()}
-        if found and draw.random() < 0.2:
+    for _ in range(draw.choice((0, 1, 2, 4, 6, 9))):
+        at = draw.choice(found).occurred_at if found and draw.random() < 0.35 else instant(draw, place)
+        values = {name: _value(draw, kind, place) for name, kind in properties.items()}
+        if found and draw.random() < 0.3:
             values = dict(draw.choice(found).properties)
-        found.append(Happening(f"k{draw.randrange(10**9):09}", at, at + _delay(draw), values))
+        found.append(Happening(f"k{draw.randrange(10**9):09}", at, _known(draw, at, place.as_of), values))
     return found
 
 
-def _value(draw: Random, kind: Type, as_of: datetime, edges: tuple[datetime, ...]) -> object:
-    if draw.random() < 0.15:
+def _value(draw: Random, kind: Type, place: Scene) -> object:
+    if draw.random() < 0.2:
         return None
     match kind.kind:
         case Kind.NUMBER:
             small = Decimal(draw.randint(-20, 200)) / draw.choice((1, 2, 4, 100))
-            return Decimal(draw.choice(NUMBERS)) if draw.random() < 0.4 else small
+            return Decimal(draw.choice(place.numbers)) if draw.random() < 0.7 else small
         case Kind.TEXT:
-            return draw.choice(WORDS)
+            return draw.choice(place.words)
         case Kind.BOOLEAN:
             return draw.random() < 0.5
         case Kind.INSTANT:
-            return instant(draw, as_of, edges)
+            return instant(draw, place)
         case Kind.DATE:
-            return draw.choice((instant(draw, as_of, edges).date(), as_of.date(), date(2024, 2, 29)))
+            return draw.choice((instant(draw, place).date(), place.as_of.date(), date(2024, 2, 29)))
         case _:
-            return [draw.choice(WORDS) for _ in range(draw.randint(0, 3))]
+            return [draw.choice(place.words) for _ in range(draw.randint(0, 4))]

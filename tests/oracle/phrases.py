@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from random import Random
 
 from segserver.specs import Kind, Type
-from tests.oracle.catalog import CATALOG, EVENTS, LIKES, NUMBERS, PATTERNS, TRAITS, WRITABLE
+from tests.oracle.catalog import CATALOG, EVENTS, LIKES, PATTERNS, TRAITS
 
 _UNITS = ("minutes", "hours", "days", "weeks", "months", "years")
 _CALENDAR = (
@@ -25,13 +25,17 @@ class Phrases:
     Args:
         draw: where chance comes from.
         dates: at least two days and instants as a rule file writes them, in order.
+        words: texts to compare with; those of one line are used.
+        numbers: to compare with.
 
     What they may name grows with the blocks that are written; `_past` leaves only what the past keeps, as models need.
     """
 
-    def __init__(self, draw: Random, dates: list[str]) -> None:
+    def __init__(self, draw: Random, dates: Sequence[str], words: Sequence[str], numbers: Sequence[str]) -> None:
         self._draw = draw
         self._dates = dates
+        self._words = [word for word in words if "\n" not in word]
+        self._numbers = numbers
         self._past = False
         self._computed: dict[str, tuple[Type, bool]] = {}
         self._segments: list[tuple[str, bool]] = []
@@ -60,6 +64,8 @@ class Phrases:
             lambda: self._attribute(),
             lambda: self._instants(self._instant(), self._instant()),
             lambda: self._computed_condition(),
+            lambda: self._event_tested(),
+            lambda: self._event_tested(),
             lambda: f"consents to {draw.choice(CATALOG.channels)}",
             lambda: self._points(),
         ]
@@ -137,6 +143,10 @@ class Phrases:
         name = self._draw.choice(names)
         return self._tested(name, self._computed[name][0], self._instant())
 
+    def _event_tested(self) -> str:
+        kind, text = self._event_value()
+        return self._tested(text, kind, self._instant())
+
     def _tested(self, name: str, kind: Type, other: str) -> str:
         """A condition on a value of any type; `other` is an instant or date to compare one with."""
         draw = self._draw
@@ -183,10 +193,10 @@ class Phrases:
 
     def _number_tested(self, name: str, kind: Type) -> str:
         draw = self._draw
-        low, high = sorted((draw.choice(NUMBERS) for _ in range(2)), key=Decimal)
+        low, high = sorted((draw.choice(self._numbers) for _ in range(2)), key=Decimal)
 
         def written() -> str:
-            return f"{draw.choice(NUMBERS)} {kind.unit if kind.unit and draw.random() < 0.5 else ''}".strip()
+            return f"{draw.choice(self._numbers)} {kind.unit if kind.unit and draw.random() < 0.5 else ''}".strip()
 
         return draw.choice(
             (
@@ -201,7 +211,7 @@ class Phrases:
         kind, left = self._number(depth)
         if draw.random() < 0.15:
             return f"({left}) is {draw.choice(('known', 'unknown'))}"
-        bound = draw.choice(NUMBERS) if draw.random() < 0.7 else self._number(1, kind)[1]
+        bound = draw.choice(self._numbers) if draw.random() < 0.7 else self._number(1, kind)[1]
         return f"({left}) {draw.choice(_COMPARISONS)} {bound}"
 
     def _durations_compared(self) -> str:
@@ -232,7 +242,7 @@ class Phrases:
             left = self._number(depth - 1, wanted)[1]
             right = self._number(depth - 1, wanted if op in "+-" else Type(Kind.NUMBER))[1]
             return wanted, f"({left} {op} {right})"
-        ways = [lambda: f"{draw.choice(NUMBERS)}{f' {unit}' if unit else ''}"]
+        ways = [lambda: f"{draw.choice(self._numbers)}{f' {unit}' if unit else ''}"]
         held = [name for name, (found, past) in self._computed.items() if found == wanted and (past or not self._past)]
         held += [name for name, (found, history) in TRAITS.items() if found == wanted and (history or not self._past)]
         if held:
@@ -319,7 +329,7 @@ class Phrases:
     def _of_event(self, event: str) -> str:
         draw = self._draw
         if event == "purchase" and draw.random() < 0.2:
-            return f"(amount {draw.choice('*/')} items) {draw.choice(_COMPARISONS)} {draw.choice(NUMBERS)}"
+            return f"(amount {draw.choice('*/')} items) {draw.choice(_COMPARISONS)} {draw.choice(self._numbers)}"
         name, kind = draw.choice(list(EVENTS[event].items()))
         return self._tested(name, kind, draw.choice(("deliver_on", "promised")))
 
@@ -332,7 +342,7 @@ class Phrases:
         return self._draw.choice(("", " ignoring case"))
 
     def _quoted(self, *, filled: bool = False) -> str:
-        word = self._draw.choice([word for word in WRITABLE if word or not filled])
+        word = self._draw.choice([word for word in self._words if word or not filled])
         if filled and len(word) > 2 and self._draw.random() < 0.5:
             word = word[1:-1]
         return _in_quotes(word)

@@ -91,7 +91,7 @@ CONDITIONS = [
     ("household_size > 1.1234567", "bad-number", 17, "round it"),
     ("household_size > 1234567890123", "bad-number", 17, "round it"),
     ("household_size > 0.00001%", "bad-number", 17, "round it"),
-    ("signup_date in (2026-03-01, 2026-03-02 09:00)", "type-mismatch", 29, "write 2026-03-02"),
+    ("signup_date in (2026-03-01, 2026-03-02 09:00)", "type-mismatch", 28, "write 2026-03-02"),
     ("did purchase at least 0 times", "bad-number", 22, None),
     ("did purchase at least 1.5 times", "bad-number", 22, "for example `1`"),
     ("did purchase between 5 and 2 times", "reversed-between", 13, "write `between 2 and 5 times`"),
