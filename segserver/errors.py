@@ -15,6 +15,7 @@ grouped by what the caller does about it:
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -119,13 +120,17 @@ def _excerpt(span: Span, sources: Mapping[str, str]) -> list[str]:
     rows = text.split("\n")
     if not 1 <= span.line <= len(rows):
         return []
-    row = rows[span.line - 1].rstrip("\r")
+    row = _CONTROL.sub("\ufffd", rows[span.line - 1].rstrip("\r"))
     start = span.column - 1
     stop = span.end_column - 1 if span.end_line == span.line else len(row)
     before, marked = row[:start], row[start : max(stop, start + 1)]
     pad = "".join("\t" if char == "\t" else " " * _width(char) for char in before)
     carets = "^" * max(1, sum(_width(char) for char in marked))
     return [f"  {span.line:>4} | {row}", f"       | {pad}{carets}"]
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""What could move a terminal's cursor or change its colours; a tab may stay."""
 
 
 def _width(char: str) -> int:

@@ -225,7 +225,8 @@ def _instant(session: Session, engine: Engine) -> datetime:
     if last is not None and as_of < last:
         raise SettingsError(
             f"a run at {format_instant(as_of)} would go back behind the last one at {format_instant(last)}; "
-            "to look at the past use `segserver members SEGMENT --as-of ...`"
+            "to look at the past use `segserver members SEGMENT --as-of ...`, to plan at an earlier instant, a store "
+            "of its own: `segserver --store other/store.duckdb ...`"
         )
     return as_of
 

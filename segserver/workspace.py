@@ -128,7 +128,12 @@ def _files(directory: Path) -> dict[str, bytes]:
     paths = [directory / SETTINGS_FILE, *sorted((directory / "connectors").glob("*.yml"))]
     for name in RULE_DIRECTORIES:
         paths += sorted((directory / name).rglob("*.seg"))
-    return {path.relative_to(directory).as_posix(): path.read_bytes() for path in paths}
+    return {path.relative_to(directory).as_posix(): path.read_bytes() for path in paths if _is_written_by_hand(path)}
+
+
+def _is_written_by_hand(path: Path) -> bool:
+    """Editors and file systems leave hidden files beside the visible ones (`.#first.seg`, `._first.seg`)."""
+    return not path.name.startswith(".") and not path.is_dir()
 
 
 def _join(

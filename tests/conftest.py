@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import hypothesis
 import pytest
 from rich.console import Console
 
@@ -30,6 +31,9 @@ from segserver.store import state
 from segserver.store.db import Store
 from segserver.store.state import Notification
 from segserver.workspace import load
+
+hypothesis.settings.register_profile("fixed", derandomize=True, database=None, deadline=None)
+hypothesis.settings.load_profile("fixed")
 
 SHOP = {
     "segserver.yml": "time zone: Europe/Paris\n",

@@ -115,6 +115,25 @@ def test_check_reads_rules_from_standard_input_with_the_workspace(shop: Any, mon
     assert shop("check", "-").code == 0
 
 
+def test_errors_do_not_mix_with_what_a_machine_reads(shop: Any) -> None:
+    code = (
+        "import sys\n"
+        "from segserver.cli import main\n"
+        f"sys.argv = ['segserver', '-w', {str(shop.directory)!r}, 'members', 'nobody', '--format', 'json']\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("there is no segment 'nobody'")
+
+
+def test_a_file_that_cannot_be_used_is_named(shop: Any, tmp_path: Path) -> None:
+    (shop.directory / "rules" / "lost.seg").symlink_to(tmp_path / "nowhere.seg")
+    answer = shop("check")
+    assert answer.code == 1
+    assert answer.text.endswith("lost.seg cannot be used: No such file or directory; mend that and run again\n")
+
+
 def test_check_needs_neither_engine_nor_learning(shop: Any) -> None:
     code = (
         "import sys\n"

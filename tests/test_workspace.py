@@ -54,6 +54,13 @@ def test_rules_are_found_in_both_directories_and_below(shop: Any) -> None:
     assert {"deep", "own"} <= set(load(shop.directory).program.segments)
 
 
+def test_folders_and_what_editors_leave_behind_are_no_rule_files(shop: Any) -> None:
+    (shop.directory / "rules" / "old.seg").mkdir()
+    (shop.directory / "rules" / ".#shop.seg").symlink_to("somebody@machine.1234")
+    shop.write({"rules/._shop.seg": b"\x00\x05\x16\x07", "connectors/._shop.yml": b"\x00\x05\x16\x07"})
+    assert set(read(shop.directory).sources) == {"segserver.yml", "connectors/shop.yml", "rules/shop.seg"}
+
+
 def test_the_hash_changes_with_any_file_and_with_nothing_else(shop: Any) -> None:
     first = load(shop.directory).hash
     shop.write({"notes.txt": "x", "rules/readme.md": "x", "orders.csv": "x"})

@@ -40,7 +40,8 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     arguments = sys.argv[1:]
     console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
-    sys.exit(execute(arguments, Invocation(os.environ, console, arguments)))
+    errors = Console(highlight=False, stderr=True)
+    sys.exit(execute(arguments, Invocation(os.environ, console, arguments, errors=errors)))
 
 
 def execute(arguments: Sequence[str], invocation: Invocation) -> int:
@@ -61,3 +62,8 @@ def execute(arguments: Sequence[str], invocation: Invocation) -> int:
     except SegserverError as error:
         invocation.complain(str(error))
         return 2 if isinstance(error, SettingsError) else 1
+    except OSError as error:
+        if error.filename is None:  # no file the user could mend: a defect, which needs its traceback
+            raise
+        invocation.complain(f"{error.filename} cannot be used: {error.strerror}; mend that and run again")
+        return 1

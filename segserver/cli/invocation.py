@@ -34,6 +34,7 @@ class Invocation:
         arguments: the command line itself, to be sent to a server that owns the store.
         engine: given when the command runs inside that server; else None.
         flags: settings given before the command's name.
+        errors: where to complain; None: where to print.
     """
 
     environ: Mapping[str, str]
@@ -41,6 +42,7 @@ class Invocation:
     arguments: Sequence[str] = ()
     engine: Engine | None = None
     flags: dict[str, object] = field(default_factory=dict)
+    errors: Console | None = None
 
     def take_flags(self, *, workspace: str | None, store: str | None) -> None:
         """Settings given on the command line."""
@@ -79,9 +81,7 @@ class Invocation:
         clock = settings.clock()
         if as_of is not None:
             if as_of > clock.now():
-                raise SettingsError(
-                    f"--as-of {format_instant(as_of)} lies in the future; nobody knows yet what happens"
-                )
+                raise SettingsError(f"--as-of {format_instant(as_of)} lies in the future; nobody knows what happens")
             clock = FixedClock(as_of)
         with open_engine(settings, self.environ, clock=clock) as engine:
             yield engine
@@ -102,14 +102,18 @@ class Invocation:
 
     def complain(self, text: str) -> None:
         """An error, plainly."""
-        self._print_plain(f"{text}\n")
+        _print(self.errors or self.console, f"{text}\n")
 
     def say(self, text: str) -> None:
         """A line, as it is."""
         self._print_plain(f"{text}\n")
 
     def _print_plain(self, text: str) -> None:
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True, end="")
+        _print(self.console, text)
+
+
+def _print(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True, end="")
 
 
 def _plain(value: object) -> str:

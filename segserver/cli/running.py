@@ -46,8 +46,9 @@ def plan(invocation: Invocation, as_of: datetime | None, everything: bool, form:
     """Sync and evaluate, and show what a run would push, without pushing."""
     from segserver import pipeline
 
-    with invocation.open(as_of) as engine, invocation.progress() as progress:
-        report = pipeline.run(engine, apply=False, progress=progress)
+    with invocation.open(as_of) as engine:
+        with invocation.progress() as progress:
+            report = pipeline.run(engine, apply=False, progress=progress)
         return _show(invocation, engine, report, everything=everything, form=form)
 
 
@@ -61,8 +62,9 @@ def run(invocation: Invocation, as_of: datetime | None, approve: str | None, eve
     """Sync, evaluate, plan and push, once."""
     from segserver import pipeline
 
-    with invocation.open(as_of) as engine, invocation.progress() as progress:
-        report = pipeline.run(engine, approve=approve, progress=progress)
+    with invocation.open(as_of) as engine:
+        with invocation.progress() as progress:
+            report = pipeline.run(engine, approve=approve, progress=progress)
         return _show(invocation, engine, report, everything=everything, form=form)
 
 

@@ -26,7 +26,7 @@ def plain_table(*columns: str, right: Sequence[str] = ()) -> Table:
     """A table without lines, numbers to the right."""
     table = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
     for name in columns:
-        table.add_column(name, justify="right" if name in right else "left", no_wrap=name in right)
+        table.add_column(name, justify="right" if name in right else "left", no_wrap=name in right, overflow="fold")
     return table
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 from importlib.resources import as_file, files
@@ -31,12 +32,12 @@ def init(invocation: Invocation, directory: Path) -> None:
         )
     for name in ("rules", "connectors", "scenarios"):
         (directory / name).mkdir(exist_ok=True)
-    invocation.console.print(
+    named = shlex.quote(str(directory))
+    invocation.say(
         f"started a workspace in {directory}\n"
-        f"  segserver -w {directory} check\n"
-        f"  segserver -w {directory} test\n"
-        f"  segserver -w {directory} plan --as-of 2026-03-01",
-        markup=False,
+        f"  segserver -w {named} check\n"
+        f"  segserver -w {named} test\n"
+        f"  segserver -w {named} plan --as-of 2026-03-01"
     )
 
 
@@ -70,11 +71,12 @@ def check(invocation: Invocation, file: str | None, form: str) -> int:
 
 
 def _say_checked(invocation: Invocation, read: int, errors: int, warnings: int) -> None:
+    files = "1 file" if read == 1 else f"{read} files"
     if errors or warnings:
         counted = f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}"
-        invocation.console.print(f"\n{counted} in {read} files")
+        invocation.console.print(f"\n{counted} in {files}")
     else:
-        invocation.console.print(f"{read} files are fine")
+        invocation.console.print(f"{files} {'is' if read == 1 else 'are'} fine")
 
 
 @click.command()

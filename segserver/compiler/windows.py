@@ -57,8 +57,8 @@ def bounds(window: Window, as_of: datetime, zone: str) -> tuple[datetime | None,
 
 
 def to_local(instant: datetime, zone: str) -> datetime:
-    """Wall-clock time in a zone, naive."""
-    return instant.replace(tzinfo=UTC).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    """Wall-clock time in a zone, naive; which of two occurrences it was is not kept."""
+    return instant.replace(tzinfo=UTC).astimezone(ZoneInfo(zone)).replace(tzinfo=None, fold=0)
 
 
 def to_utc(local: datetime, zone: str) -> datetime:

@@ -295,7 +295,7 @@ def match(directory: Path, pattern: str, declared: Span) -> list[str]:
     )
     if not found:
         parent = (directory / pattern).parent
-        beside = [path.name for path in parent.iterdir()] if parent.is_dir() else []
+        beside = [path.name for path in parent.iterdir() if path.is_file()] if parent.is_dir() else []
         near = closest(Path(pattern).name, beside)
         cure = f"did you mean {near}?" if near else "put the file there, or mend path:"
         raise SettingsError(f"{declared}: there is no file {pattern}; {cure}")

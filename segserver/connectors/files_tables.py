@@ -22,6 +22,8 @@ from segserver.connectors.suggestions import closest
 from segserver.errors import Span
 
 _BATCH = 10_000
+_ZIP = b"PK\x03\x04"
+"""How every `.xlsx` and `.ods` begins, whatever it was renamed to."""
 
 
 class Table(Protocol):
@@ -49,7 +51,13 @@ def open_table(file: BinaryIO, name: str, findings: Findings) -> Table | None:
     ending = PurePosixPath(name).suffix.lower()
     if ending == ".parquet":
         return ParquetTable.open(file, name, findings)
-    if file.read(2) in (b"\xff\xfe", b"\xfe\xff"):
+    start = file.read(4)
+    if start == _ZIP:
+        message = "this is a workbook or another archive, not text"
+        hint = "in the spreadsheet program, save it as CSV UTF-8, comma-separated"
+        findings.add("bad-file", Span(name, 1, 1, 1, 1), message, hint)
+        return None
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")):
         hint = "save the file as UTF-8"
         findings.add("broken-encoding", Span(name, 1, 1, 1, 1), "the file is UTF-16, not UTF-8", hint)
         return None

@@ -29,5 +29,5 @@ def did_you_mean(name: str, known: Iterable[str], *, otherwise: str | None = Non
 def listed(names: Iterable[str], *, most: int = 8) -> str:
     """Valid names for a hint, shortened when there are many."""
     ordered = sorted(names)
-    shown = ", ".join(f"`{name}`" for name in ordered[:most])
+    shown = ", ".join(f"`{name}`" for name in ordered[:most]) or "none yet"
     return f"{shown} and {len(ordered) - most} more" if len(ordered) > most else shown

@@ -105,7 +105,8 @@ def _decide_contact(before: View) -> Iterator[Decision]:
         elif turn is not None and name in granted:
             yield _send(after, passage, turn, granted[name])
         else:
-            yield _hold(after, passage, turn)
+            # A touch that ends another scenario leaves more room to this one from now on.
+            yield _hold(after, passage, turn if after is before else after.turn(passage, passage.last))
 
 
 def _is_ready(seen: View, passage: Passage, turn: Turn) -> bool:

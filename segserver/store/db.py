@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
@@ -15,7 +16,7 @@ from segserver.store import schema
 from segserver.store.layout import layout
 from segserver.store.owner import living_owner
 from segserver.store.prepare import Prepared, prepare
-from segserver.store.session import Session, Shared
+from segserver.store.session import DAMAGE_CURE, Session, Shared
 
 __all__ = ["Session", "Store"]
 
@@ -128,7 +129,7 @@ def _connect(path: Path | None, *, read_only: bool) -> duckdb.DuckDBPyConnection
 def _unreadable(path: Path, error: duckdb.Error) -> StoreError:
     first = str(error).splitlines()[0]
     if "Could not set lock" in first:
-        return StoreError(f"{path} is in use by {_user(path, first)}; stop it first. Nothing was changed")
+        return StoreError(f"{path} is in use by {_user(path, first)}; wait for it, or stop it. Nothing was changed")
     if "different configuration" in first:
         return StoreError(f"{path} is already open in this process; close it there first. Nothing was changed")
     if not _has_mark(path):
@@ -136,16 +137,15 @@ def _unreadable(path: Path, error: duckdb.Error) -> StoreError:
             f"{path} is not a database of segserver; name another file, or move this one away. Nothing was changed"
         )
     return StoreError(
-        f"{path} is damaged, or was written by a newer database engine ({first}); restore a copy, or move the file "
-        "away and sync again: contacts and events come back from their sources, what was acknowledged is read back "
-        "from the destinations. Nothing was changed"
+        f"{path} is damaged, or was written by a newer database engine ({first}); {DAMAGE_CURE}. Nothing was changed"
     )
 
 
 def _user(path: Path, message: str) -> str:
     owner = living_owner(path.parent)
     if owner is None:
-        return f"another process ({message})"
+        holder = re.search(r"\(PID (\d+)\)", message)
+        return f"another process, id {holder[1]}" if holder else f"another process ({message})"
     return f"the server with process id {owner.pid} at {owner.address}"
 
 

@@ -19,6 +19,11 @@ from segserver.store.layout import Layout
 Parameters = Sequence[object] | Mapping[str, object]
 """Values for `?` or for `$name`; values are never written into the text of a statement."""
 
+DAMAGE_CURE = (
+    "restore a copy, or move the file away and sync again: contacts and events come back from their sources, what was "
+    "acknowledged is read back from the destinations"
+)
+
 _PLACE = re.compile(r"\{(\w+)\}")
 
 
@@ -143,13 +148,15 @@ class Session:
 
     def _run(self, sql: str, params: Parameters) -> list[tuple[object, ...]]:
         """Run a statement and read its result to the end, without which the cursor takes no other work."""
-        return self._cursor.execute(sql, _bound(params)).fetchall()
+        with _damage_named():
+            return self._cursor.execute(sql, _bound(params)).fetchall()
 
     def rows(self, sql: str, params: Parameters = ()) -> list[dict[str, object]]:
         """All rows of a query, each by column name."""
-        result = self._cursor.execute(sql, _bound(params))
-        names = [column[0] for column in result.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+        with _damage_named():
+            result = self._cursor.execute(sql, _bound(params))
+            names = [column[0] for column in result.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
     def value(self, sql: str, params: Parameters = ()) -> object:
         """The first column of the first row; None where there is no row."""
@@ -163,7 +170,8 @@ class Session:
 
     def arrow(self, sql: str, params: Parameters = ()) -> pa.Table:
         """All rows of a query as an Arrow table."""
-        return self._cursor.sql(sql, params=_bound(params)).to_arrow_table()
+        with _damage_named():
+            return self._cursor.sql(sql, params=_bound(params)).to_arrow_table()
 
     def batches(self, sql: str, params: Parameters = (), *, rows: int = 122_880) -> pa.RecordBatchReader:
         """A query's rows in batches, for results that should not be held at once."""
@@ -190,6 +198,22 @@ class Session:
     def close(self) -> None:
         """Give the cursor back; an open transaction is rolled back."""
         self._cursor.close()
+
+
+@contextmanager
+def _damage_named() -> Iterator[None]:
+    """A file may look sound when it is opened and turn out to be damaged where it is first read.
+
+    Raises:
+        StoreError: a block of the file does not have its checksum.
+    """
+    try:
+        yield
+    except duckdb.Error as error:
+        first = str(error).splitlines()[0]
+        if "Corrupt database file" not in first:
+            raise
+        raise StoreError(f"the database file is damaged ({first}); {DAMAGE_CURE}") from error
 
 
 def _bound(params: Parameters) -> list[object] | dict[str, object]:

@@ -52,6 +52,11 @@ def test_an_edge_is_this_instant_in_paris(at: Edge, expected: datetime) -> None:
     assert edge(at, SUNDAY, PARIS) == expected
 
 
+def test_a_step_from_the_second_of_two_equal_local_times_ends_at_the_first() -> None:
+    second_half_past_two = datetime(2012, 10, 28, 1, 30)
+    assert edge(Ago(5, Unit.YEARS), second_half_past_two, PARIS) == datetime(2007, 10, 28, 0, 30)
+
+
 def test_each_month_is_stepped_from_as_of_itself_and_clamped_to_the_month_s_end() -> None:
     end_of_may = datetime(2026, 5, 31, 12)
     stepped = [edge(Ago(months, Unit.MONTHS), end_of_may, "UTC").date() for months in range(5)]

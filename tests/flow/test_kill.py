@@ -265,6 +265,6 @@ def test_a_run_is_refused_while_another_process_has_the_store(host, world, tmp_p
         code, text, _ = host.run(world, tmp_path)
     assert code == 1
     assert f"{world.store_path} is in use by another process" in text
-    assert "stop it first. Nothing was changed" in text
+    assert "wait for it, or stop it. Nothing was changed" in text
     assert not world.sandbox.plan.requests
     assert world.ask("SELECT count(*) FROM runs") == [(0,)]

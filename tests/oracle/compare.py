@@ -15,9 +15,11 @@ from segserver.rules.check import check
 from segserver.rules.program import ComputedTrait, InSegment, Likely, Program, Score
 from segserver.specs import Kind
 from tests.oracle.catalog import CATALOG
+from tests.oracle.contacts import Contact
 from tests.oracle.engine import Engine
-from tests.oracle.evaluator import Contact, Evaluator, Undecided, label
+from tests.oracle.evaluator import Evaluator, label
 from tests.oracle.people import Scene, scene
+from tests.oracle.plain import Undecided
 from tests.oracle.texts import Writer
 
 PROGRAMS_PER_SCENE = 5

@@ -1,19 +1,15 @@
 """A slow evaluator of checked programs over plain Python values, written from the language's page alone.
 
 It shares nothing with the compiler but the checked program: no engine, no three-valued logic, no sharing of work.
-Exact numbers are `Fraction`s of at most six places, lengths of time `Fraction`s of whole microseconds.
 """
 
 from __future__ import annotations
 
-import operator
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from fractions import Fraction
-from math import floor, isfinite
 
 from segserver.rules.program import (
     Aggregate,
@@ -46,65 +42,9 @@ from segserver.rules.program import (
     TraitValue,
     Value,
 )
-from segserver.specs import Kind
 from tests.oracle.calendars import instant_of, local_day, midnight
-
-_PLACES = 10**6
-_LARGEST = 10**12
-"""Numbers are decimal(18,6): a product is rounded to six places, and what has more than 12 digits is unknown."""
-
-_LONGEST = 2**63
-"""Lengths of time are 64 bits of microseconds."""
-
-_MICROSECOND = timedelta(microseconds=1)
-
-
-class Undecided(Exception):
-    """Two float64 numbers are so near each other that the order of additions decides: nothing is claimed."""
-
-
-@dataclass(frozen=True)
-class Happening:
-    """One event: its key, when it happened, when it could be known, and its properties (None or absent: unknown)."""
-
-    key: str
-    occurred_at: datetime
-    known_at: datetime
-    properties: Mapping[str, object]
-
-
-@dataclass(frozen=True)
-class Change:
-    """One connection's value of a trait from an instant on."""
-
-    value: object
-    valid_from: datetime
-    known_at: datetime
-
-
-@dataclass(frozen=True)
-class Contact:
-    """All that is held of a contact.
-
-    Attributes:
-        traits: today's values.
-        changes: per trait with history and per connection, by `valid_from`.
-        scores: what each model says, None for unknown.
-    """
-
-    contact_id: str
-    created_at: datetime | None
-    deleted_at: datetime | None = None
-    consents: Mapping[str, bool] = field(default_factory=dict)
-    traits: Mapping[str, object] = field(default_factory=dict)
-    changes: Mapping[str, Mapping[str, list[Change]]] = field(default_factory=dict)
-    events: Mapping[str, list[Happening]] = field(default_factory=dict)
-    scores: Mapping[str, float | None] = field(default_factory=dict)
-
-    def exists_at(self, as_of: datetime) -> bool:
-        """Whether the contact is there: created before, and not deleted yet."""
-        created = self.created_at is None or self.created_at < as_of
-        return created and (self.deleted_at is None or as_of < self.deleted_at)
+from tests.oracle.contacts import Change, Contact, Happening, visible
+from tests.oracle.plain import MICROSECOND, bounded, calculate, lowered, matches, order, plain
 
 
 @dataclass(frozen=True)
@@ -147,13 +87,13 @@ class Evaluator:
                 times = len(self._events(node.count))
                 return node.low <= times and (node.high is None or times <= node.high)
             case All():
-                return all([self.holds(item, event) for item in node.items])
+                return all(self.holds(item, event) for item in node.items)
             case AnyOf():
-                return any([self.holds(item, event) for item in node.items])
+                return any(self.holds(item, event) for item in node.items)
             case Not():
                 return not self.holds(node.item, event)
             case AtLeast():
-                return sum([self.holds(item, event) for item in node.items]) >= node.n
+                return sum(self.holds(item, event) for item in node.items) >= node.n
             case InSegment():
                 return self.holds(self.program.segments[node.segment].where)
             case Likely():
@@ -173,7 +113,7 @@ class Evaluator:
         options = [self._comparable(option) for option in node.options]
         if node.ignoring_case:
             value, options = lowered(value), [lowered(option) for option in options]
-        return any([order(value, "=", option) for option in options])
+        return any(order(value, "=", option) for option in options)
 
     def _passes(self, node: TextTest, event: Happening | None) -> bool:
         text, pattern = self.value(node.value, event), node.pattern
@@ -214,18 +154,18 @@ class Evaluator:
     def value(self, node: Value | Condition, event: Happening | None = None) -> object:
         match node:
             case Literal(value=written):
-                return _plain(written)
+                return plain(written)
             case Instant(edge=edge):
                 return instant_of(edge, self.as_of, self.program.zone)
             case TraitValue(name=name):
-                return _plain(self._trait(name))
+                return plain(self._trait(name))
             case CreatedAt():
                 return self.contact.created_at
             case ComputedTrait(name=name):
                 return self.value(self.program.traits[name].value)
             case PropertyValue(name=name):
                 assert event is not None
-                return _plain(event.properties.get(name))
+                return plain(event.properties.get(name))
             case Aggregate():
                 return self._aggregate(node)
             case Arithmetic():
@@ -281,7 +221,7 @@ class Evaluator:
                 return self._since(events[0]) if events else None
             case Measure.SINCE_LAST:
                 return self._since(events[-1]) if events else None
-        values = [_plain(event.properties.get(node.property or "")) for event in events]
+        values = [plain(event.properties.get(node.property or "")) for event in events]
         known = [value for value in values if value is not None]
         match node.measure:
             case Measure.FIRST:
@@ -289,26 +229,20 @@ class Evaluator:
             case Measure.LAST:
                 return values[-1] if values else None
             case Measure.SUM:
-                return bounded(sum(known, Fraction(0)))  # type: ignore[arg-type]
+                return bounded(sum(known, Fraction(0)))
             case Measure.DISTINCT:
                 return Fraction(len(set(known)))
             case Measure.AVERAGE:
-                return float(sum(known, Fraction(0)) / len(known)) if known else None  # type: ignore[arg-type]
+                return float(sum(known, Fraction(0)) / len(known)) if known else None
             case Measure.MIN:
-                return min(known, default=None)  # type: ignore[type-var]
+                return min(known, default=None)
             case Measure.MAX:
-                return max(known, default=None)  # type: ignore[type-var]
+                return max(known, default=None)
             case _:
                 return most_frequent(zip(values, events, strict=True))
 
     def _since(self, event: Happening) -> Fraction:
-        return Fraction((self.as_of - event.occurred_at) // _MICROSECOND)
-
-
-def visible(events: Iterable[Happening], as_of: datetime) -> list[Happening]:
-    """What has happened before `as_of` and was known at it, by instant, then key."""
-    seen = [event for event in events if event.occurred_at < as_of and event.known_at <= as_of]
-    return sorted(seen, key=lambda event: (event.occurred_at, event.key))
+        return Fraction((self.as_of - event.occurred_at) // MICROSECOND)
 
 
 def most_frequent(pairs: Iterable[tuple[object, Happening]]) -> object:
@@ -320,92 +254,7 @@ def most_frequent(pairs: Iterable[tuple[object, Happening]]) -> object:
     if not seen:
         return None
     best = max((len(instants), max(instants)) for instants in seen.values())
-    return min(value for value, instants in seen.items() if (len(instants), max(instants)) == best)  # type: ignore[type-var]
-
-
-# ---- plain values --------------------------------------------------------------------------------------------------
-
-
-def _plain(value: object) -> object:
-    match value:
-        case Decimal():
-            return Fraction(value)
-        case timedelta():
-            return Fraction(value // _MICROSECOND)
-        case _:
-            return value
-
-
-def order(left: object, op: str, right: object) -> bool:
-    """Whether a comparison holds; with an unknown side it does not.
-
-    Raises:
-        Undecided: a float is within 1e-9 of the other side.
-    """
-    if left is None or right is None:
-        return False
-    if isinstance(left, float) or isinstance(right, float):
-        left, right = float(left), float(right)  # type: ignore[arg-type]
-        if abs(left - right) <= 1e-9 * max(abs(left), abs(right), 1e-9):
-            raise Undecided
-    match op:
-        case "=":
-            return left == right
-        case "<":
-            return left < right  # type: ignore[operator,no-any-return]
-        case "<=":
-            return left <= right  # type: ignore[operator,no-any-return]
-        case ">":
-            return left > right  # type: ignore[operator,no-any-return]
-        case _:
-            return left >= right  # type: ignore[operator,no-any-return]
-
-
-def calculate(op: str, left: object, right: object, kind: Kind) -> object:
-    """`left op right`; unknown if a side is, or if the result is too large, not finite or divided by zero."""
-    if left is None or right is None or (op == "/" and right == 0):
-        return None
-    assert isinstance(left, Fraction | float) and isinstance(right, Fraction | float)
-    exact = isinstance(left, Fraction) and isinstance(right, Fraction)
-    if not exact or (op == "/" and kind is not Kind.DURATION):
-        return _floating(op, float(left), float(right))
-    result = Fraction(_OPERATORS[op](left, right))
-    if kind is Kind.DURATION:
-        whole = _rounded(result)
-        return whole if abs(whole) < _LONGEST else None
-    return bounded(_rounded(result * _PLACES) / _PLACES)
-
-
-_OPERATORS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
-
-
-def _rounded(number: Fraction) -> Fraction:
-    """The nearest whole number; of two the one further from zero."""
-    return Fraction(floor(abs(number) + Fraction(1, 2)) * (1 if number >= 0 else -1))
-
-
-def _floating(op: str, left: float, right: float) -> float | None:
-    try:
-        result = float(_OPERATORS[op](left, right))
-    except OverflowError:
-        return None
-    return result if isfinite(result) else None
-
-
-def bounded(number: Fraction) -> Fraction | None:
-    """The number, or unknown where it does not fit."""
-    return number if abs(number) < _LARGEST else None
-
-
-def lowered(value: object) -> object:
-    """Text in lower case, each character by itself: Python would make two of the dotted capital I."""
-    return "".join(char.lower()[0] for char in value) if isinstance(value, str) else value
-
-
-def matches(pattern: str, text: str) -> bool:
-    """RE2's meaning with Python's engine, for patterns that read the same in both but for `$` and what `\\w` holds."""
-    flags = re.RegexFlag(0) if pattern.startswith("(?i)") else re.ASCII
-    return re.search(pattern.replace("$", r"\Z"), text, flags) is not None
+    return min(value for value, instants in seen.items() if (len(instants), max(instants)) == best)
 
 
 def label(

@@ -13,8 +13,7 @@ from tests.oracle.compare import (
     truncation_changes_nothing,
 )
 
-FEW = range(6)
-MANY = range(1000, 1400)
+FEW = range(8)
 
 
 def agree_on(seeds: range) -> Tally:
@@ -35,19 +34,21 @@ def test_memberships_features_and_labels_are_those_of_the_page() -> None:
 
 
 def test_a_run_over_some_contacts_says_what_the_full_run_says() -> None:
-    for engine, some in cases(range(100, 106)):
+    for engine, some in cases(range(100, 104)):
         subset_agrees(some[0], engine)
 
 
 def test_what_comes_after_a_cutoff_changes_no_feature() -> None:
     compared = [truncation_changes_nothing(case, engine) for engine, some in cases(range(200, 203)) for case in some]
-    assert sum(compared) > 50
+    assert sum(compared) > 30
 
 
 @pytest.mark.long
-def test_thousands_of_programs_mean_what_the_page_says() -> None:
-    tally = agree_on(MANY)
-    assert tally.programs == 2000
+@pytest.mark.parametrize("first", range(1000, 1500, 50))
+def test_thousands_of_programs_mean_what_the_page_says(first: int) -> None:
+    tally = agree_on(range(first, first + 50))
+    assert tally.programs == 250
+    assert tally.rules > 1000
 
 
 @pytest.mark.long

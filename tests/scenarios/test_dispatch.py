@@ -74,6 +74,24 @@ def test_repeating_the_tick_with_its_touch_recorded_sends_and_informs_nothing_ne
     assert again.inform == first.inform
 
 
+def test_a_touch_that_ends_its_scenario_leaves_its_room_to_the_others_at_once(build: Build) -> None:
+    last_step = build.steps(steps=build.steps().steps[:1])
+    policy = build.policy(last_step, build.rated(every=build.day), caps=(build.caps((1, 1), risk=0.05),))
+    moved = 0
+    for contact in range(40):
+        entered = dict.fromkeys(policy.scenarios, build.monday)
+        state = replace(build.state(entered), contact_id=f"c{contact}")
+        state = replace(state, entries={n: replace(e, contact_id=f"c{contact}") for n, e in state.entries.items()})
+        first = list(decide([state], policy, build.monday))
+        due = first[0].due
+        assert due is not None
+        recorded = replace(state, touches=[build.touch(build.monday, scenario=due.scenario, step=due.step)])
+        again = list(decide([recorded], policy, build.monday))
+        assert [one.inform for one in again] == [one.inform for one in first]
+        moved += first[1].inform != {}
+    assert moved
+
+
 def test_a_touch_of_unknown_outcome_is_never_sent_again(build: Build) -> None:
     unknown = build.touch(build.monday, scenario="win_back", step=0, confirmed=False)
     decision = one(build.state(touches=(unknown,)), build.policy(build.steps()), build.monday + build.day)

@@ -82,6 +82,21 @@ def test_a_damaged_file_is_refused(path: Path, clock: FixedClock) -> None:
     assert "is damaged" in refusal(path, clock)
 
 
+def test_damage_that_shows_only_where_it_is_read_is_named(path: Path, clock: FixedClock) -> None:
+    with Store.open(path, clock=clock) as store, store.session() as session:
+        session.execute("CREATE TABLE large AS SELECT hash(range) AS value FROM range(300000)")
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 300_000] = b"\xff" * 300_000
+    path.write_bytes(content)
+    with (
+        Store.open(path, clock=clock) as store,
+        store.session() as session,
+        pytest.raises(StoreError, match=r"the database file is damaged .*; restore a copy"),
+    ):
+        session.arrow("SELECT sum(value) FROM large")
+
+
 def test_a_file_that_was_cut_short_is_refused(path: Path, clock: FixedClock) -> None:
     path.write_bytes(ours(path, clock).read_bytes()[:8000])
     assert "restore a copy, or move the file away and sync again" in refusal(path, clock)
