@@ -127,6 +127,19 @@ def test_errors_do_not_mix_with_what_a_machine_reads(shop: Any) -> None:
     assert done.stderr.startswith("there is no segment 'nobody'")
 
 
+def test_what_a_file_holds_cannot_move_the_terminals_cursor(shop: Any) -> None:
+    shop.append("rules/shop.seg", '\nsegment a where contry is "\x1b[31mFR"\n')
+    answer = shop("check")
+    assert answer.code == 1
+    assert "\x1b" not in answer.text
+    assert 'contry is "\ufffd[31mFR"' in answer.text
+
+
+def test_a_workspace_without_connections_says_that_there_are_none(shop: Any) -> None:
+    (shop.directory / "connectors" / "shop.yml").unlink()
+    assert "hint: connections are none yet\n" in shop("check").text
+
+
 def test_a_file_that_cannot_be_used_is_named(shop: Any, tmp_path: Path) -> None:
     (shop.directory / "rules" / "lost.seg").symlink_to(tmp_path / "nowhere.seg")
     answer = shop("check")

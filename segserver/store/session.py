@@ -20,8 +20,8 @@ Parameters = Sequence[object] | Mapping[str, object]
 """Values for `?` or for `$name`; values are never written into the text of a statement."""
 
 DAMAGE_CURE = (
-    "restore a copy, or move the file away and sync again: contacts and events come back from their sources, what was "
-    "acknowledged is read back from the destinations"
+    "restore a copy, or move the file away and sync again: contacts and events come back from their sources, but not "
+    "what was acknowledged and which touches were sent"
 )
 
 _PLACE = re.compile(r"\{(\w+)\}")

@@ -83,6 +83,7 @@ def _customers(workspace: Path, content: str | bytes) -> list[tuple[str, int, in
         (HEADER.encode() + "é@x,".encode() + b"\xff,1,,\n", [("broken-encoding", 2, 5)]),
         (HEADER + "a@x,P\0,1,,\n", [("broken-encoding", 2, 6)]),
         (HEADER.encode("utf-16"), [("broken-encoding", 1, 1)]),
+        (b"PK\x03\x04\x14\x00\x06\x00a workbook under another name", [("bad-file", 1, 1)]),
         ("", [("empty-file", 1, 1)]),
         ("email,city,age,since\n", [("missing-column", 1, 1)]),
         ("email,city,age,since,opt,city\n", [("duplicate-column", 1, 26)]),
