@@ -32,7 +32,7 @@ TOKEN_TIMEOUT = 330.0
 
 _TOKEN = frozenset({"600", "601", "602"})
 _TOO_MANY = {"606": 5.0, "615": 1.0}
-"""Seconds to wait after too many calls in 20 seconds, or at once: Marketo does not say, and others share the account."""
+"""Seconds to wait after too many calls in a while, or at once: Marketo does not say, and others share the account."""
 
 _PASSING = frozenset({"502", "604", "608", "611", "614", "713", "719"})
 _DENIED = {

@@ -170,7 +170,7 @@ class Aggregate:
 
 @dataclass(frozen=True, slots=True)
 class Arithmetic:
-    """`+`, `-`, `*` exact, `/` in float64; unknown if either side is, or if the result is not finite."""
+    """`+`, `-` exact, `*` to six places, `/` in float64; unknown if either side is, or if the result is not finite."""
 
     op: str
     left: Value
