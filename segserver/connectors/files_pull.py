@@ -85,7 +85,6 @@ class Pull:
         self._state = state
         self._keys = KeyFiles(state)
         self._until = until
-        self._cursor = cursor
         entries = cast(Mapping[str, Mapping[str, object]], cursor["files"]) if cursor else {}
         self._before = {name: _File.of_cursor(entry) for name, entry in entries.items()}
         self._completed = cast(int, cursor["generation"]) if cursor else 0
@@ -107,7 +106,7 @@ class Pull:
             return
         generation = max([self._completed, *self._keys.existing().values()]) + 1
         fresh = self._check(changed, done, generation)
-        yield from self._gone_pages({**done, **fresh})
+        yield from self._gone_pages(done, fresh)
         progress = dict(done)
         for name, file in fresh.items():
             for items in self._batches(name, file):
@@ -212,15 +211,19 @@ class Pull:
 
     # ---- handing out -----------------------------------------------------------------------------------------------
 
-    def _gone_pages(self, kept: Mapping[str, _File]) -> Iterator[Page]:
-        """What vanished since earlier pulls; the cursor stays as it was until all of it is out."""
-        current = {self._key_file(name, file) for name, file in kept.items()}
+    def _gone_pages(self, done: Mapping[str, _File], fresh: Mapping[str, _File]) -> Iterator[Page]:
+        """What vanished since earlier pulls.
+
+        Until all of it is out the cursor names no file that was not left alone, since one that is put back has to be
+        read again, and no generation, so that every key file is kept.
+        """
+        current = {self._key_file(name, file) for name, file in {**done, **fresh}.items()}
         earlier = (path for path in self._keys.existing() if path not in current)
         keys = (key for path in earlier for key, _ in self._keys.read(path))
         gone = [self._rows.gone(key, self._until) for key in self._present.missing(keys)]
         self._total += len(gone)
         for start in range(0, len(gone), PAGE):
-            yield Page(gone[start : start + PAGE], self._cursor or self._next({}, 0), total=self._total)
+            yield Page(gone[start : start + PAGE], self._next(done, 0), total=self._total)
 
     def _batches(self, name: str, file: _File) -> Iterator[Sequence[SourceItem]]:
         with self._copied(name) as (copy, digest):

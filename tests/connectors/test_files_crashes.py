@@ -128,3 +128,18 @@ def _write(workspace: Path, contents: Contents) -> None:
     for name, rows in contents.items():
         lines = [f"{key},a@x,2026-01-02,{amount}\n" for key, amount in rows.items()]
         (workspace / "orders" / f"{name}.csv").write_text("id,email,at,amount\n" + "".join(lines))
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_a_file_that_is_put_back_after_its_rows_were_withdrawn_is_read_again(tmp_path: Path) -> None:
+    connector, store = _connector(tmp_path), _Store()
+    _write(tmp_path, {"b": {"1": 0}})
+    for page in connector.read("purchase", None, UNTIL):
+        store.commit(page)
+    _write(tmp_path, {"a": {}})
+    store.commit(next(connector.read("purchase", store.cursor, UNTIL)))
+    assert not store.amounts
+    _write(tmp_path, {"b": {"1": 0}})
+    for page in connector.read("purchase", store.cursor, UNTIL):
+        store.commit(page)
+    assert store.amounts == {"1": Decimal(0)}
