@@ -34,8 +34,8 @@ from segserver.training import TrainingReport, due, train_model
 
 AMONG = "contacts concerned"
 
-_EVALUATING = ("run", "plan", "webhook")
-"""Kinds of runs that evaluate."""
+_BINDING = ("run", "webhook")
+"""Kinds of runs behind which no later run may go: what they pushed cannot be taken back by looking at the past."""
 
 
 @dataclass(slots=True)
@@ -220,7 +220,7 @@ def _drain(session: Session, engine: Engine, connectors: Mapping[str, Connector]
 
 def _instant(session: Session, engine: Engine) -> datetime:
     as_of = engine.clock.now()
-    evaluated = (one for kind in _EVALUATING for one in state.runs(session, kind=kind) if one.status != "failed")
+    evaluated = (one for kind in _BINDING for one in state.runs(session, kind=kind) if one.status != "failed")
     last = max((one.as_of for one in evaluated), default=None)
     if last is not None and as_of < last:
         raise SettingsError(

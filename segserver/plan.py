@@ -106,6 +106,7 @@ def make_plan(
         changes=kept,
         stopped=stopped,
         touches=touches,
+        abandoned=audiences.abandoned(session, workspace.catalog.destinations),
         decisions=decisions,
     )
 

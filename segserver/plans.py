@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -73,6 +74,7 @@ class Plan:
             size keeps back is in neither: it waits for members, not for a person.
         touches: what is due now.
         decisions: about every contact in every scenario, with the reasons of those held.
+        abandoned: targets that no segment or scenario is pushed to any more, with how many contacts stay there.
     """
 
     plan_id: str
@@ -82,6 +84,7 @@ class Plan:
     stopped: pa.Table
     touches: tuple[Due, ...] = ()
     decisions: tuple[Decision, ...] = field(default=(), repr=False)
+    abandoned: Mapping[Target, int] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
@@ -112,6 +115,10 @@ class Plan:
             "as_of": format_instant(self.as_of),
             "audiences": [audience.to_dict() for audience in self.audiences],
             "touches": len(self.touches),
+            "abandoned": [
+                {"connection": target.connection, "kind": target.kind, "name": target.name, "contacts": number}
+                for target, number in self.abandoned.items()
+            ],
             "held": {scenario: dict(reasons) for scenario, reasons in self.held().items()},
             "changes": self.changes.num_rows,
             "stopped": self.stopped.num_rows,

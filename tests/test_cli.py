@@ -225,6 +225,11 @@ def test_a_run_does_not_go_back_behind_the_last_one(shop: Any) -> None:
     assert shop.known() == before
 
 
+def test_looking_at_a_later_instant_does_not_bind_the_first_run(shop: Any) -> None:
+    assert shop("plan", "--as-of", LATER).code == 0
+    assert shop("run", "--as-of", AS_OF).code == 0
+
+
 # ---- guards and sizes ----------------------------------------------------------------------------------------------
 
 

@@ -195,10 +195,12 @@ def test_a_target_that_is_not_named_any_more_is_left_as_it_is(stage: MakeStage) 
     one.run()
     one.rules('segment french\n  where country is "FR"\n')
     one.people(2, country="DE")
-    assert one.later(hours=1).run().plan.empty
+    plan = one.later(hours=1).run().plan
+    assert plan.empty
+    assert {str(target): number for target, number in plan.abandoned.items()} == {LIST: 2}, "the plan says so"
     assert one.held(LIST) == {"1": "member", "2": "member"}
     one.rules(FRENCH)
-    one.later(hours=1).run()
+    assert not one.later(hours=1).run().plan.abandoned
     assert one.held(LIST) == {"1": "member"}, "named again, it is put right"
 
 

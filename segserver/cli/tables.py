@@ -61,6 +61,8 @@ def show_plan(console: Console, plan: Plan, labels: Labels, *, everything: bool 
     _show_informed(console, informed)
     _show_touches(console, plan, labels, everything=everything)
     _show_stops(console, plan)
+    for target, number in plan.abandoned.items():
+        console.print(f"\n{target}: nothing is pushed there any more; its {number:,} contacts stay", markup=False)
     if plan.empty:
         console.print("\nnothing to push")
 

@@ -200,6 +200,17 @@ def still_meant(session: Session, changes: pa.Table) -> pa.Table:
     return found
 
 
+def abandoned(session: Session, connections: Iterable[str]) -> dict[Target, int]:
+    """Targets at some destinations that hold contacts and that nothing in scope speaks of any more, with how many."""
+    rows = session.rows(
+        """SELECT connection, target_kind, target_name, count(*) AS contacts
+        FROM acknowledged ANTI JOIN scope USING (connection, target_kind, target_name)
+        WHERE list_contains(?, connection) GROUP BY ALL ORDER BY ALL""",
+        [list(connections)],
+    )
+    return {_target(row): int(str(row["contacts"])) for row in rows}
+
+
 def unaddressed(session: Session) -> dict[tuple[Target, str], int]:
     """How many contacts desired at each target, for each origin, are not known to its connection."""
     rows = session.rows(
