@@ -1,9 +1,8 @@
-"""The algebra of memberships, on DuckDB."""
+"""Memberships as a relation, on DuckDB."""
 
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
 
 import duckdb
 import ibis
@@ -14,19 +13,9 @@ from hypothesis import strategies as st
 from segserver import membership
 from segserver.compiler.sql import to_sql
 
-BEFORE, NOW = datetime(2026, 2, 1), datetime(2026, 3, 1)
-
 Pairs = set[tuple[str, str]]
 PAIRS = st.sets(st.tuples(st.sampled_from(["vip", "leads", "été"]), st.sampled_from("abcde")))
 QUICK = settings(max_examples=40, deadline=None)
-
-
-def store(pairs: Pairs, name: str, connection: duckdb.DuckDBPyConnection) -> ibis.Table:
-    """A memberships table with everybody entered before."""
-    connection.execute(f"create or replace table {name} (segment varchar, contact_id varchar, entered_at timestamp)")
-    for segment, contact in sorted(pairs):
-        connection.execute(f"insert into {name} values (?, ?, ?)", [segment, contact, BEFORE])
-    return ibis.table({"segment": "string", "contact_id": "string", "entered_at": "timestamp"}, name=name)
 
 
 @pytest.fixture(scope="module")
@@ -36,35 +25,6 @@ def connection() -> duckdb.DuckDBPyConnection:
 
 def rows(connection: duckdb.DuckDBPyConnection, query: ibis.Table) -> list[tuple[object, ...]]:
     return connection.execute(to_sql(query)).fetchall()
-
-
-@QUICK
-@given(previous=PAIRS, current=PAIRS)
-def test_applying_a_difference_gives_the_new_snapshot_and_keeps_entries(
-    connection: duckdb.DuckDBPyConnection, previous: Pairs, current: Pairs
-) -> None:
-    old, new = store(previous, "old", connection), store(current, "new", connection)
-    after = rows(connection, membership.apply(old, membership.diff(old, new), NOW))
-    expected = {(*pair, BEFORE if pair in previous else NOW) for pair in current}
-    assert Counter(after) == Counter(expected)
-
-
-@QUICK
-@given(previous=PAIRS, current=PAIRS)
-def test_a_difference_names_each_change_once(
-    connection: duckdb.DuckDBPyConnection, previous: Pairs, current: Pairs
-) -> None:
-    old, new = store(previous, "old", connection), store(current, "new", connection)
-    changes = rows(connection, membership.diff(old, new))
-    expected = {(*pair, "entered") for pair in current - previous} | {(*pair, "exited") for pair in previous - current}
-    assert Counter(changes) == Counter(expected)
-
-
-@QUICK
-@given(pairs=PAIRS)
-def test_a_snapshot_differs_from_itself_in_nothing(connection: duckdb.DuckDBPyConnection, pairs: Pairs) -> None:
-    same = store(pairs, "same", connection)
-    assert rows(connection, membership.diff(same, same)) == []
 
 
 @QUICK

@@ -72,7 +72,7 @@ def last_runs(session: Session, kinds: Iterable[str]) -> dict[str, Run]:
 def health(session: Session, kinds: Iterable[str]) -> dict[str, object]:
     """What the store says of the server's work: the last run of each kind, and what waits in the inbox."""
     return {
-        "inbox": session.count("SELECT count(*) FROM inbox ANTI JOIN inbox_done USING (id)"),
+        "inbox": state.pending_count(session),
         "runs": {kind: _run(one) for kind, one in last_runs(session, kinds).items()},
     }
 

@@ -121,6 +121,11 @@ def pending_inbox(session: Session, connection: str | None = None) -> list[Pendi
     ]
 
 
+def pending_count(session: Session) -> int:
+    """How many notifications wait."""
+    return session.count("SELECT count(*) FROM inbox ANTI JOIN inbox_done USING (id)")
+
+
 def mark_done(session: Session, ids: Iterable[int], run_id: str, now: datetime) -> None:
     """Note that notifications were worked off. Safe to call again."""
     session.load("done_ids", pa.table({"id": pa.array(list(ids), pa.int64())}))
