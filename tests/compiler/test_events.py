@@ -13,6 +13,7 @@ from segserver.rules.program import (
     Aggregate,
     Ago,
     All,
+    Arithmetic,
     CalendarStart,
     Comparison,
     Condition,
@@ -270,3 +271,10 @@ def test_two_spellings_of_one_aggregate_are_one_column() -> None:
     )
     (step,) = compile_segments(rules, AS_OF, serving={}).steps
     assert to_sql(step.query).count("COUNT(") == 1  # type: ignore[union-attr]
+
+
+def test_half_a_length_of_time_is_rounded_without_losing_digits(world: World) -> None:
+    at_instants(world, {"even": ago(days=14), "odd": ago(days=14) - TICK})
+    halved = Arithmetic("*", aggregate(Measure.SINCE_LAST, "visit", type=DURATION), number("0.5"), DURATION)
+    assert world.where(Comparison("=", halved, lasting(days=7))) == "even"
+    assert world.where(Comparison("=", halved, lasting(days=7, microseconds=1))) == "odd"
