@@ -10,7 +10,7 @@ USD = Type(Kind.NUMBER, "USD")
 
 
 def workspace_catalog() -> Catalog:
-    """What connectors/*.yml of the repository provide."""
+    """What connectors/*.yml of the repository provide; here `household_size` keeps its history, for models."""
     texts = ("first_name", "country", "city", "lifecycle_stage", "age_band", "income_band")
     traits = {name: Trait(name, TEXT, name == "lifecycle_stage", ("crm",)) for name in texts}
     traits["household_size"] = Trait("household_size", NUMBER, True, ("crm",))
