@@ -14,7 +14,7 @@ from segserver.compiler.requirements import Requirements
 from segserver.compiler.segments import compile_segments
 from segserver.compiler.sql import to_sql
 from segserver.execution import Champion, execute, thresholds
-from segserver.rules.program import InSegment
+from segserver.rules.expressions import InSegment
 from segserver.store import engines, memberships, models
 from segserver.store.memberships import Evaluated, Outcome
 from segserver.store.session import Session

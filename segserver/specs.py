@@ -208,6 +208,7 @@ class Catalog:
         channels: channels that have at least one consent line.
         destinations: connection name to kind, for connections with `audiences: true`.
         connections: connection name to kind, all of them.
+        account_traits: traits of accounts (companies), by name.
     """
 
     traits: Mapping[str, Trait] = field(default_factory=dict)
@@ -215,6 +216,7 @@ class Catalog:
     channels: tuple[str, ...] = ()
     destinations: Mapping[str, str] = field(default_factory=dict)
     connections: Mapping[str, str] = field(default_factory=dict)
+    account_traits: Mapping[str, Trait] = field(default_factory=dict)
 
 
 # ---- destinations --------------------------------------------------------------------------------------------------

@@ -28,7 +28,8 @@ from segserver.models.results import Trained
 from segserver.models.rows import TrainingRefused
 from segserver.models.train import train
 from segserver.relations import CONTACTS
-from segserver.rules.program import ComputedTrait, Program, TraitValue
+from segserver.rules.expressions import ComputedTrait, TraitValue
+from segserver.rules.program import Program
 from segserver.specs import ModelSpec
 from segserver.store import engines, models, state
 from segserver.store.models import StoredVersion

@@ -22,16 +22,9 @@ from segserver.compiler.tables import narrowed, unbound
 from segserver.compiler.texts import written
 from segserver.compiler.translate import Moment, Translator
 from segserver.compiler.walk import Node, rewrite
-from segserver.rules.program import (
-    ALL_TIME,
-    Aggregate,
-    ComputedTrait,
-    InSegment,
-    Program,
-    ScenarioBlock,
-    Score,
-    TraitValue,
-)
+from segserver.rules.expressions import Aggregate, ComputedTrait, InSegment, Score, TraitValue
+from segserver.rules.program import Program, ScenarioBlock
+from segserver.rules.times import ALL_TIME
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 

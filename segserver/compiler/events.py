@@ -20,7 +20,7 @@ from segserver.compiler.slices import Slice
 from segserver.compiler.tables import narrowed, unbound
 from segserver.compiler.translate import Moment, Translator
 from segserver.compiler.walk import Node
-from segserver.rules.program import Condition, Measure, PropertyValue
+from segserver.rules.expressions import Condition, Measure, PropertyValue
 from segserver.specs import Catalog
 
 

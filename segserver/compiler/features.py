@@ -19,7 +19,8 @@ from segserver.compiler.slices import Ahead, at_moment
 from segserver.compiler.sources import Source, absent_counts, by_event, contact_frame, leaf_columns, past_traits
 from segserver.compiler.translate import Moment
 from segserver.compiler.walk import Node
-from segserver.rules.program import Aggregate, Did, ModelBlock, Program, TraitValue
+from segserver.rules.expressions import Aggregate, Did, TraitValue
+from segserver.rules.program import ModelBlock, Program
 
 _Reading = tuple[ir.Table, Mapping[str, ir.Value]]
 """A table with columns for every cutoff, and what those are for a missing contact, where that is not unknown."""

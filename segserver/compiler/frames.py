@@ -17,7 +17,8 @@ from segserver.compiler.plan import Materialise, ScoreModel, Step
 from segserver.compiler.requirements import Requirements, Stage
 from segserver.compiler.translate import Moment, Translator
 from segserver.compiler.walk import Node
-from segserver.rules.program import ComputedTrait, Feature, InSegment, Program, Score
+from segserver.rules.expressions import ComputedTrait, InSegment, Score
+from segserver.rules.program import Feature, Program
 
 _LEVELS_PER_STATEMENT = 6
 

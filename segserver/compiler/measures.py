@@ -13,7 +13,7 @@ from segserver.compiler import numbers
 from segserver.compiler.numbers import number
 from segserver.compiler.slices import Slice
 from segserver.compiler.tables import EXACT
-from segserver.rules.program import Measure
+from segserver.rules.expressions import Measure
 
 COUNTED = (Measure.COUNT, Measure.SUM, Measure.DISTINCT)
 """Measures that are 0, not unknown, when there is no event."""

@@ -12,7 +12,8 @@ from segserver.compiler.requirements import Requirements
 from segserver.compiler.sources import contact_frame, event_sources, leaf_columns, past_sources
 from segserver.compiler.translate import Moment
 from segserver.compiler.walk import Node
-from segserver.rules.program import Program, Score, TraitValue
+from segserver.rules.expressions import Score, TraitValue
+from segserver.rules.program import Program
 
 
 @dataclass(frozen=True, slots=True)

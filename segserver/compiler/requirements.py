@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from segserver.compiler.walk import Node, children
-from segserver.rules.program import (
+from segserver.rules.expressions import (
     Aggregate,
     Arithmetic,
     ComputedTrait,
@@ -26,10 +26,10 @@ from segserver.rules.program import (
     Known,
     Likely,
     Points,
-    Program,
     Score,
     TraitValue,
 )
+from segserver.rules.program import Program
 
 LEAVES: tuple[type, ...] = (TraitValue, CreatedAt, Consents, Aggregate)
 """Nodes that are read from the store."""

@@ -9,7 +9,8 @@ from segserver.compiler.observations import compile_observations
 from segserver.compiler.plan import Evaluation
 from segserver.compiler.requirements import Requirements
 from segserver.compiler.walk import Node
-from segserver.rules.program import InSegment, Program, Score
+from segserver.rules.expressions import InSegment, Score
+from segserver.rules.program import Program
 
 
 def compile_segments(

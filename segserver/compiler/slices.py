@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 from segserver.compiler.translate import Moment
 from segserver.compiler.windows import bounds
-from segserver.rules.program import Aggregate, Window
+from segserver.rules.expressions import Aggregate
+from segserver.rules.times import Window
 
 
 @dataclass(frozen=True, slots=True)

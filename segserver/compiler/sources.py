@@ -18,7 +18,7 @@ from segserver.compiler.slices import Slice, at_moment
 from segserver.compiler.tables import narrowed, unbound
 from segserver.compiler.translate import Moment
 from segserver.compiler.walk import Node
-from segserver.rules.program import Aggregate, Consents, CreatedAt, TraitValue
+from segserver.rules.expressions import Aggregate, Consents, CreatedAt, TraitValue
 from segserver.specs import Catalog, Trait
 
 

@@ -20,7 +20,7 @@ from segserver.compiler import comparisons, durations, numbers, texts
 from segserver.compiler.numbers import balanced, number
 from segserver.compiler.walk import Node
 from segserver.compiler.windows import day_of, edge, local_midnight
-from segserver.rules.program import (
+from segserver.rules.expressions import (
     All,
     AnyOf,
     Arithmetic,

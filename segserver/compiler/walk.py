@@ -6,7 +6,7 @@ import dataclasses
 import typing
 from collections.abc import Callable, Iterator
 
-from segserver.rules.program import Aggregate, Condition, Did, Value
+from segserver.rules.expressions import Aggregate, Condition, Did, Value
 
 Node = Value | Condition
 """A value or a condition of a checked program."""

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from segserver.rules.program import Ago, CalendarStart, Edge, Fixed, Unit, Window
+from segserver.rules.times import Ago, CalendarStart, Edge, Fixed, Unit, Window
 
 _EXACT = {
     Unit.MINUTES: timedelta(minutes=1),

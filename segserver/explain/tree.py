@@ -14,7 +14,7 @@ from segserver.compiler.walk import Node, children
 from segserver.compiler.windows import to_local
 from segserver.explain.words import length, literal, words
 from segserver.models.portable import Portable, contributions
-from segserver.rules.program import (
+from segserver.rules.expressions import (
     All,
     AnyOf,
     Arithmetic,
@@ -26,10 +26,10 @@ from segserver.rules.program import (
     Literal,
     Not,
     Points,
-    Program,
     Score,
     Value,
 )
+from segserver.rules.program import Program
 from segserver.specs import Kind
 
 _COMPOSED = (All, AnyOf, Not, AtLeast)

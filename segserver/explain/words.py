@@ -7,23 +7,19 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
-from segserver.rules.program import (
+from segserver.rules.expressions import (
     Aggregate,
-    Ago,
     All,
     AnyOf,
     Arithmetic,
     AtLeast,
     Between,
-    CalendarStart,
     Comparison,
     ComputedTrait,
     Condition,
     Consents,
     CreatedAt,
     Did,
-    Edge,
-    Fixed,
     InSegment,
     Instant,
     Known,
@@ -39,10 +35,9 @@ from segserver.rules.program import (
     Score,
     TextTest,
     TraitValue,
-    Unit,
     Value,
-    Window,
 )
+from segserver.rules.times import Ago, CalendarStart, Edge, Fixed, Unit, Window
 from segserver.specs import Kind
 
 _EXACT = (

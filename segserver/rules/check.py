@@ -18,15 +18,7 @@ from segserver.rules.findings import Findings
 from segserver.rules.graph import Key, order
 from segserver.rules.parse import parse
 from segserver.rules.past import refuse_unkept
-from segserver.rules.program import (
-    CapsBlock,
-    ModelBlock,
-    Program,
-    ScenarioBlock,
-    SegmentBlock,
-    TestBlock,
-    TraitBlock,
-)
+from segserver.rules.program import CapsBlock, ModelBlock, Program, ScenarioBlock, SegmentBlock, TestBlock, TraitBlock
 from segserver.rules.scope import CREATED_AT, Scope
 from segserver.rules.source import decode
 from segserver.specs import Catalog, Type

@@ -8,13 +8,10 @@ from decimal import Decimal
 from segserver.errors import Span
 from segserver.rules import nodes, patterns, types
 from segserver.rules.check_values import value
-from segserver.rules.program import (
+from segserver.rules.expressions import (
     Between,
-    CalendarStart,
     Comparison,
     Condition,
-    Edge,
-    Fixed,
     Instant,
     Known,
     ListTest,
@@ -23,10 +20,10 @@ from segserver.rules.program import (
     OneOf,
     Score,
     TextTest,
-    Unit,
     Value,
 )
 from segserver.rules.scope import Scope
+from segserver.rules.times import CalendarStart, Edge, Fixed, Unit
 from segserver.specs import DATE, Kind
 
 _TEXT_TESTS = frozenset({"contains", "starts with", "ends with", "like", "matches"})
@@ -143,7 +140,7 @@ def _on_day(node: nodes.Compare, left: Value, right: Value, scope: Scope) -> Con
     if not _is_instant(node, left, scope):
         return None
     if isinstance(right, Instant) and _is_day(right.edge):
-        return OnDay(left, right.edge, node.span)
+        return OnDay(left, right.edge, span=node.span)
     message = "`on` needs a day"
     scope.findings.error("type-mismatch", right.span, message, "for example `on 2026-03-01`, `on today`")
     return None

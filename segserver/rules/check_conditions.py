@@ -5,7 +5,7 @@ from __future__ import annotations
 from segserver.rules import nodes
 from segserver.rules.check_comparisons import between, choice, compare, presence
 from segserver.rules.check_values import count, value
-from segserver.rules.program import (
+from segserver.rules.expressions import (
     Aggregate,
     All,
     AnyOf,

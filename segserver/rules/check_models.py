@@ -9,7 +9,8 @@ from segserver.rules import nodes
 from segserver.rules.check_conditions import condition, did
 from segserver.rules.check_segments import expression
 from segserver.rules.clauses import Clauses
-from segserver.rules.program import Condition, Did, Feature, ModelBlock, Value
+from segserver.rules.expressions import Condition, Did, Value
+from segserver.rules.program import Feature, ModelBlock
 from segserver.rules.quantities import exact, whole
 from segserver.rules.scope import Scope
 from segserver.rules.suggest import did_you_mean

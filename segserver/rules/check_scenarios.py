@@ -13,7 +13,8 @@ from segserver.rules import nodes, targets
 from segserver.rules.check_conditions import condition
 from segserver.rules.check_values import value
 from segserver.rules.clauses import Clauses
-from segserver.rules.program import ScenarioBlock, Value
+from segserver.rules.expressions import Value
+from segserver.rules.program import ScenarioBlock
 from segserver.rules.quantities import exact, share, whole
 from segserver.rules.scope import CREATED_AT, Scope
 from segserver.rules.suggest import did_you_mean

@@ -6,7 +6,8 @@ from segserver.rules import nodes, targets
 from segserver.rules.check_conditions import condition
 from segserver.rules.check_values import value
 from segserver.rules.clauses import Clauses
-from segserver.rules.program import Condition, Guard, SegmentBlock, TraitBlock, Value
+from segserver.rules.expressions import Condition, Value
+from segserver.rules.program import Guard, SegmentBlock, TraitBlock
 from segserver.rules.quantities import share, whole
 from segserver.rules.scope import Scope
 from segserver.specs import BOOLEAN, Target, Type
@@ -49,11 +50,11 @@ def segment(node: nodes.BlockNode, scope: Scope) -> SegmentBlock | None:
         node.name.text,
         node.title,
         checked,
-        pushed,
-        minimum,
-        guards,
-        draft,
-        owner.text if owner else None,
+        targets=pushed,
+        minimum_size=minimum,
+        guards=guards,
+        draft=draft,
+        owner=owner.text if owner else None,
         span=node.name.span,
     )
 

@@ -9,10 +9,12 @@ from zoneinfo import ZoneInfo
 
 from segserver.rules import nodes
 from segserver.rules.check_values import value
-from segserver.rules.program import Expectation, Fixed, GivenContact, GivenEvent, Instant, Literal, TestBlock
+from segserver.rules.expressions import Instant, Literal
+from segserver.rules.program import Expectation, GivenContact, GivenEvent, TestBlock
 from segserver.rules.quantities import exact
 from segserver.rules.scope import CREATED_AT, Scope
 from segserver.rules.suggest import did_you_mean, listed
+from segserver.rules.times import Fixed
 from segserver.rules.types import INSTANTS
 from segserver.specs import Kind, Type
 
@@ -71,7 +73,7 @@ class _Contact:
             message, hint = "nothing is expected of this contact", "write `expect in a_segment`"
             self._findings.error("missing-clause", node.span, message, hint)
         contact = GivenContact(
-            traits, tuple(events), self._scores(), self._now - created if created is not None else None, node.span
+            traits, tuple(events), self._scores(), self._now - created if created is not None else None, span=node.span
         )
         expected = tuple(
             Expectation(member.segment.text, not member.negated, member.span)

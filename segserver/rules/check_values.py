@@ -6,24 +6,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from segserver.rules import nodes, types
-from segserver.rules.program import (
-    ALL_TIME,
-    Aggregate,
-    Ago,
-    CalendarStart,
-    Edge,
-    Fixed,
-    Instant,
-    Literal,
-    Measure,
-    Points,
-    Score,
-    Unit,
-    Value,
-    Window,
-)
+from segserver.rules.expressions import Aggregate, Instant, Literal, Measure, Points, Score, Value
 from segserver.rules.quantities import UNITS, exact, length
 from segserver.rules.scope import Scope
+from segserver.rules.times import ALL_TIME, Ago, CalendarStart, Edge, Fixed, Unit, Window
 from segserver.specs import BOOLEAN, DURATION, NUMBER, TEXT, Event, Kind, Type
 
 

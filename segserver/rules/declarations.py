@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from enum import Enum
 
-from segserver.rules.program import ComputedTrait, InSegment, Likely, Score
+from segserver.rules.expressions import ComputedTrait, InSegment, Likely, Score
 
 Key = tuple[str, str]
 

@@ -16,8 +16,8 @@ import pyparsing as pp
 
 from segserver.errors import Span
 from segserver.rules import nodes
+from segserver.rules.expressions import Measure
 from segserver.rules.grammar_events import counted_events, events, measured_events, where_clause
-from segserver.rules.program import CalendarStart, Measure, Unit
 from segserver.rules.source import Piece
 from segserver.rules.terminals import (
     DAY,
@@ -36,6 +36,7 @@ from segserver.rules.terminals import (
     words,
     words_pattern,
 )
+from segserver.rules.times import CalendarStart, Unit
 
 LONGEST_CHAIN = 100
 """Operations inside each other in one calculation."""

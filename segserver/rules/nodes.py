@@ -10,7 +10,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from segserver.errors import Span
-from segserver.rules.program import Edge, Measure
+from segserver.rules.expressions import Measure
+from segserver.rules.times import Edge
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 
 from segserver.errors import Span
+from segserver.rules.expressions import ComputedTrait, InSegment, Likely, Score, TraitValue
 from segserver.rules.findings import Findings
-from segserver.rules.program import (
-    ComputedTrait,
-    InSegment,
-    Likely,
-    ModelBlock,
-    Score,
-    SegmentBlock,
-    TraitBlock,
-    TraitValue,
-)
+from segserver.rules.program import ModelBlock, SegmentBlock, TraitBlock
 from segserver.specs import Catalog
 
 

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 from segserver.rules import nodes
 from segserver.rules.findings import Findings
-from segserver.rules.program import Unit
 from segserver.rules.suggest import did_you_mean
+from segserver.rules.times import Unit
 
 LONGEST = timedelta(days=200 * 366)
 """No length of time in a rule is longer, so that instants stay inside the calendar."""

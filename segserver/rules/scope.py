@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from segserver.errors import Span
 from segserver.rules import nodes
+from segserver.rules.expressions import ComputedTrait, Condition, CreatedAt, PropertyValue, TraitValue, Value
 from segserver.rules.findings import Findings
-from segserver.rules.program import ComputedTrait, Condition, CreatedAt, PropertyValue, TraitValue, Value
 from segserver.rules.suggest import did_you_mean, listed
 from segserver.rules.unsupported import refuse
 from segserver.specs import Catalog, Event, Target, Type
@@ -54,7 +54,7 @@ class Scope:
             return CreatedAt(node.span)
         synced = self.catalog.traits.get(name)
         if synced is not None:
-            return TraitValue(name, synced.type, node.span)
+            return TraitValue(name, synced.type, span=node.span)
         if name in self.traits:
             kind = self.traits[name]
             return None if kind is None else ComputedTrait(name, kind, node.span)

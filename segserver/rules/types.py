@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from segserver.errors import Span
+from segserver.rules.expressions import Arithmetic, Literal, Value
 from segserver.rules.findings import Findings
-from segserver.rules.program import Arithmetic, Literal, Value
 from segserver.specs import DURATION, NUMBER, Kind, Type
 
 INSTANTS = frozenset({Kind.INSTANT, Kind.DATE})

@@ -16,19 +16,9 @@ from segserver.compiler.segments import compile_segments
 from segserver.compiler.sql import to_sql
 from segserver.compiler.walk import Node
 from segserver.relations import Relation
-from segserver.rules.program import (
-    ALL_TIME,
-    Aggregate,
-    Condition,
-    Literal,
-    Measure,
-    ModelBlock,
-    Program,
-    SegmentBlock,
-    TraitBlock,
-    TraitValue,
-    Window,
-)
+from segserver.rules.expressions import Aggregate, Condition, Literal, Measure, TraitValue
+from segserver.rules.program import ModelBlock, Program, SegmentBlock, TraitBlock
+from segserver.rules.times import ALL_TIME, Window
 from segserver.specs import (
     BOOLEAN,
     DATE,

@@ -7,19 +7,16 @@ from decimal import Decimal
 
 import pytest
 
-from segserver.rules.program import (
-    Ago,
+from segserver.rules.expressions import (
     All,
     AnyOf,
     Arithmetic,
     AtLeast,
     Between,
-    CalendarStart,
     Comparison,
     Condition,
     Consents,
     CreatedAt,
-    Fixed,
     Instant,
     Known,
     ListTest,
@@ -29,9 +26,9 @@ from segserver.rules.program import (
     OneOf,
     Points,
     TextTest,
-    Unit,
     Value,
 )
+from segserver.rules.times import Ago, CalendarStart, Fixed, Unit
 from segserver.specs import DATE, DURATION, NUMBER
 
 from .conftest import World, day, lasting, number, text, trait, truth

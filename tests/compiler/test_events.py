@@ -9,16 +9,13 @@ import pytest
 
 from segserver.compiler.segments import compile_segments
 from segserver.compiler.sql import to_sql
-from segserver.rules.program import (
+from segserver.rules.expressions import (
     Aggregate,
-    Ago,
     All,
     Arithmetic,
-    CalendarStart,
     Comparison,
     Condition,
     Did,
-    Fixed,
     Instant,
     Known,
     ListTest,
@@ -27,9 +24,8 @@ from segserver.rules.program import (
     Not,
     PropertyValue,
     TextTest,
-    Unit,
-    Window,
 )
+from segserver.rules.times import Ago, CalendarStart, Fixed, Unit, Window
 from segserver.specs import DATE, DURATION, INSTANT, NUMBER, TEXT, TEXTS, Catalog, Event
 
 from .conftest import AS_OF, World, aggregate, count, lasting, number, program, text

@@ -10,25 +10,21 @@ import pytest
 from segserver.compiler.features import compile_training
 from segserver.compiler.plan import Materialise
 from segserver.compiler.sql import to_sql
-from segserver.rules.program import (
-    Ago,
+from segserver.rules.expressions import (
     Comparison,
     ComputedTrait,
     Condition,
     Consents,
     CreatedAt,
     Did,
-    Feature,
     InSegment,
     Instant,
     Likely,
     Measure,
-    Program,
     PropertyValue,
-    TraitBlock,
-    Unit,
-    Window,
 )
+from segserver.rules.program import Feature, Program, TraitBlock
+from segserver.rules.times import Ago, Unit, Window
 from segserver.specs import DURATION, NUMBER, TEXT
 
 from .conftest import World, aggregate, count, number, program, text, trait

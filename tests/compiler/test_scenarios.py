@@ -9,24 +9,19 @@ from decimal import Decimal
 import pytest
 
 from segserver.compiler.cadence import compile_scenarios
-from segserver.rules.program import (
-    Ago,
+from segserver.rules.expressions import (
     AnyOf,
     Arithmetic,
     Comparison,
     ComputedTrait,
     Did,
-    Feature,
     InSegment,
     Likely,
     Measure,
-    Program,
-    ScenarioBlock,
     Score,
-    TraitBlock,
-    Unit,
-    Window,
 )
+from segserver.rules.program import Feature, Program, ScenarioBlock, TraitBlock
+from segserver.rules.times import Ago, Unit, Window
 from segserver.specs import NUMBER, Step
 
 from .conftest import AS_OF, World, aggregate, count, number, program, text, trait

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from segserver.compiler.plan import Materialise, ScoreModel
 from segserver.compiler.segments import compile_segments
 from segserver.compiler.sql import to_sql
-from segserver.rules.program import (
-    Ago,
+from segserver.rules.expressions import (
     All,
     AnyOf,
     Arithmetic,
@@ -24,23 +23,17 @@ from segserver.rules.program import (
     Condition,
     Consents,
     Did,
-    Feature,
     InSegment,
     Known,
     Likely,
     Measure,
-    ModelBlock,
     Not,
     Points,
-    Program,
     PropertyValue,
-    ScenarioBlock,
     Score,
-    SegmentBlock,
-    TraitBlock,
-    Unit,
-    Window,
 )
+from segserver.rules.program import Feature, ModelBlock, Program, ScenarioBlock, SegmentBlock, TraitBlock
+from segserver.rules.times import Ago, Unit, Window
 from segserver.specs import BOOLEAN, DURATION, NUMBER
 
 from .conftest import AS_OF, World, aggregate, count, number, program, text, trait, truth

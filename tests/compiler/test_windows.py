@@ -15,7 +15,7 @@ from segserver.compiler.windows import (
     midnight_offsets,
     to_utc,
 )
-from segserver.rules.program import Ago, CalendarStart, Edge, Fixed, Unit, Window
+from segserver.rules.times import Ago, CalendarStart, Edge, Fixed, Unit, Window
 
 PARIS = "Europe/Paris"
 SUNDAY = datetime(2026, 3, 29, 10)

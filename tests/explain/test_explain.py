@@ -14,8 +14,7 @@ from segserver.explain import Explanation, Verdict, explain, render, to_dict
 from segserver.models.calibration import Platt
 from segserver.models.expression import scoring_query
 from segserver.models.portable import Portable, Term
-from segserver.rules.program import (
-    Ago,
+from segserver.rules.expressions import (
     All,
     AnyOf,
     Arithmetic,
@@ -24,7 +23,6 @@ from segserver.rules.program import (
     Condition,
     CreatedAt,
     Did,
-    Feature,
     InSegment,
     Instant,
     Known,
@@ -32,11 +30,10 @@ from segserver.rules.program import (
     Measure,
     Not,
     Points,
-    Program,
     Score,
-    TraitBlock,
-    Unit,
 )
+from segserver.rules.program import Feature, Program, TraitBlock
+from segserver.rules.times import Ago, Unit
 from segserver.specs import DURATION, NUMBER
 
 from ..compiler.conftest import AS_OF, World, aggregate, count, lasting, number, program, text, trait

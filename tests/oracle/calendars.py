@@ -6,7 +6,7 @@ from calendar import monthrange
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from segserver.rules.program import Ago, CalendarStart, Edge, Fixed, Unit
+from segserver.rules.times import Ago, CalendarStart, Edge, Fixed, Unit
 
 _EXACT = {
     Unit.MINUTES: timedelta(minutes=1),

@@ -12,7 +12,8 @@ from random import Random
 
 from segserver.compiler.walk import Node
 from segserver.rules.check import check
-from segserver.rules.program import ComputedTrait, InSegment, Likely, Program, Score
+from segserver.rules.expressions import ComputedTrait, InSegment, Likely, Score
+from segserver.rules.program import Program
 from segserver.specs import Kind
 from tests.oracle.catalog import CATALOG
 from tests.oracle.contacts import Contact

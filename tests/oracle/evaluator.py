@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 
-from segserver.rules.program import (
+from segserver.rules.expressions import (
     Aggregate,
     All,
     AnyOf,
@@ -35,13 +35,13 @@ from segserver.rules.program import (
     OnDay,
     OneOf,
     Points,
-    Program,
     PropertyValue,
     Score,
     TextTest,
     TraitValue,
     Value,
 )
+from segserver.rules.program import Program
 from tests.oracle.calendars import instant_of, local_day, midnight
 from tests.oracle.contacts import Change, Contact, Happening, visible
 from tests.oracle.plain import MICROSECOND, bounded, calculate, lowered, matches, order, plain

@@ -9,7 +9,7 @@ from decimal import Decimal
 from random import Random
 from zoneinfo import ZoneInfo
 
-from segserver.rules.program import Ago, CalendarStart, Unit
+from segserver.rules.times import Ago, CalendarStart, Unit
 from segserver.specs import Kind, Type
 from tests.oracle.calendars import instant_of, to_local
 from tests.oracle.catalog import CATALOG, EVENTS, NUMBERS, WORDS

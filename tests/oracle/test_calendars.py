@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from segserver.compiler.windows import day_of, edge
-from segserver.rules.program import Ago, CalendarStart, Edge, Fixed, Unit
+from segserver.rules.times import Ago, CalendarStart, Edge, Fixed, Unit
 from tests.oracle.calendars import instant_of, local_day, to_local
 from tests.oracle.people import ZONES, changes_of
 

@@ -9,23 +9,18 @@ import pytest
 
 from segserver.errors import render
 from segserver.rules.check import check
-from segserver.rules.program import (
-    ALL_TIME,
+from segserver.rules.expressions import (
     Aggregate,
-    Ago,
     All,
     AnyOf,
     Arithmetic,
     AtLeast,
     Between,
-    CalendarStart,
     Comparison,
     Condition,
     Consents,
     CreatedAt,
     Did,
-    Edge,
-    Fixed,
     InSegment,
     Instant,
     Known,
@@ -39,10 +34,9 @@ from segserver.rules.program import (
     PropertyValue,
     TextTest,
     TraitValue,
-    Unit,
     Value,
-    Window,
 )
+from segserver.rules.times import ALL_TIME, Ago, CalendarStart, Edge, Fixed, Unit, Window
 from segserver.specs import BOOLEAN, DATE, DURATION, INSTANT, NUMBER, TEXT, TEXTS, Catalog, Kind, Type
 
 USD = Type(Kind.NUMBER, "USD")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segserver.rules.check import check
-from segserver.rules.program import All
+from segserver.rules.expressions import All
 from segserver.specs import Catalog
 
 KNOWN = "country is known"

@@ -8,7 +8,7 @@ import pytest
 
 from segserver.errors import render
 from segserver.rules.check import check
-from segserver.rules.program import Comparison, Literal
+from segserver.rules.expressions import Comparison, Literal
 from segserver.specs import TEXT, Catalog, Trait
 
 
