@@ -2,7 +2,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all soak check serve bench clean
+SECONDS ?= 600
+FOUND ?= .segserver/fuzz
+
+.PHONY: demo test test-all soak fuzz corpus mutants check serve bench clean
 
 demo: $(VENV)/core
 	$(BIN)/segserver demo
@@ -15,6 +18,15 @@ test-all: $(VENV)/dev
 
 soak: $(VENV)/dev
 	$(BIN)/pytest -q -m soak
+
+fuzz: $(VENV)/fuzz
+	$(BIN)/python -m tests.fuzz $(SECONDS) $(FOUND)
+
+corpus: $(VENV)/dev
+	$(BIN)/python -m tests.fuzz.keep $(FOUND)
+
+mutants: $(VENV)/dev
+	$(BIN)/python -m tests.oracle.mutants
 
 check: $(VENV)/dev
 	$(BIN)/ruff check .
@@ -35,6 +47,10 @@ $(VENV)/core: setup.py constraints.txt
 
 $(VENV)/dev: $(VENV)/core
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,bench]'
+	touch $@
+
+$(VENV)/fuzz: $(VENV)/dev
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fuzz]'
 	touch $@
 
 clean:

@@ -40,6 +40,7 @@ EXTRAS = {
         "types-PyYAML",
         "types-requests",
     ],
+    "fuzz": ["atheris>=3"],
 }
 
 setup(

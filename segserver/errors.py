@@ -28,6 +28,7 @@ class Severity(StrEnum):
 
     ERROR = "error"
     WARNING = "warning"
+    ADVICE = "advice"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -58,7 +59,7 @@ class Diagnostic:
 
     Attributes:
         code: stable name of the kind of finding, in kebab case; it has a heading in `help/diagnostics.md`.
-        severity: an error stops the workspace from being used, a warning does not.
+        severity: an error stops the workspace from being used, a warning does not; advice comes from the linter alone.
         span: where.
         message: what is wrong, one sentence without a full stop.
         hint: the cure, or None where there is no single one.

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from segserver.compiler.plan import Materialise, ScoreModel, Step
+from segserver.calendar_tables import load_calendar
+from segserver.compiler.plan import Calendar, Materialise, ScoreModel, Step
 from segserver.compiler.sql import to_sql
 from segserver.models import registry
 from segserver.models.expression import scoring_query
@@ -71,8 +72,15 @@ def execute(session: Session, steps: Sequence[Step], serving: Mapping[str, Champ
             case ScoreModel():
                 query = scoring_query(serving[step.model].portable, step.inputs)
                 session.create_temp(step.output, to_sql(query, engines.DIALECT))
+            case Calendar():
+                load_calendar(session, step)
 
 
 def thresholds(serving: Mapping[str, Champion]) -> dict[str, float]:
     """As the compiler takes them."""
     return {name: champion.threshold for name, champion in serving.items()}
+
+
+def versions(serving: Mapping[str, Champion]) -> str:
+    """Which versions serve, as a text by which stored cut-offs of rankings are told apart."""
+    return " ".join(f"{name}@{champion.version}" for name, champion in sorted(serving.items()))

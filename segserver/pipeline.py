@@ -19,14 +19,14 @@ from segserver.connectors.base import Destination
 from segserver.connectors.build import Connector
 from segserver.engine import Engine
 from segserver.errors import SettingsError
-from segserver.evaluate import EvaluationReport, evaluate, snapshot
+from segserver.evaluate import SNAPSHOT, EvaluationReport, concerned, evaluate, snapshot
 from segserver.execution import Champion, champions
 from segserver.plan import make_plan
 from segserver.plans import Plan
 from segserver.progress import Progress, silent
 from segserver.push import PushReport, push, settle
 from segserver.store import memberships, state
-from segserver.store.memberships import Member
+from segserver.store.members import Member, members_at, members_of_segment
 from segserver.store.profile import write_profile
 from segserver.store.session import Session
 from segserver.sync import ConnectionReport, Drained
@@ -114,16 +114,17 @@ def run(
         SettingsError: the run's instant lies before the last run's, or there is no plan of that id.
     """
     with engine.store.session() as session:
-        as_of = _instant(session, engine)
-        report = RunReport(_run_id(), "run" if apply else "plan", as_of)
+        started = _instant(session, engine)
+        report = RunReport(_run_id(), "run" if apply else "plan", started)
         approved = approved_changes(session, approve)
         with _noted(session, engine, report):
             connectors = engine.connectors()
-            report.sync = sync.pull(session, connectors, until=as_of, clock=engine.clock, progress=progress)
+            report.sync = sync.pull(session, connectors, until=started, clock=engine.clock, progress=progress)
             drained = _drain(session, engine, connectors, report)
             report.waiting = sync.incomplete(session, connectors)
             if report.waiting:
                 return _finish(engine, report, ())
+            as_of = _take_instant(session, engine, report)
             serving, report.absent = champions(session, engine.workspace, as_of, engine.key)
             report.evaluation = evaluate(session, engine.workspace, as_of, serving, run_id=report.run_id)
             state.mark_done(session, drained.notifications, report.run_id, engine.clock.now())
@@ -143,18 +144,18 @@ def run(
 def run_notified(engine: Engine, *, progress: Progress = silent, hand_over: HandOver | None = None) -> RunReport | None:
     """Evaluate and push just the contacts that notifications in the inbox speak of; None if there are none."""
     with engine.store.session() as session:
-        as_of = engine.clock.now()
         connectors = engine.connectors()
         if not state.pending_inbox(session) or sync.incomplete(session, connectors):
             return None
-        report = RunReport(_run_id(), "webhook", as_of)
+        report = RunReport(_run_id(), "webhook", engine.clock.now())
         with _noted(session, engine, report):
             drained = _drain(session, engine, connectors, report)
             if not drained.notifications:
                 return _finish(engine, report, ())
-            report.as_of = as_of = engine.clock.now()
+            as_of = _take_instant(session, engine, report)
             serving, report.absent = champions(session, engine.workspace, as_of, engine.key)
-            session.load(AMONG, pa.table({"contact_id": pa.array(sorted(drained.contacts), pa.string())}))
+            looked_at = sorted(concerned(session, engine.workspace, drained.contacts))
+            session.load(AMONG, pa.table({"contact_id": pa.array(looked_at, pa.string())}))
             report.evaluation = evaluate(session, engine.workspace, as_of, serving, run_id=report.run_id, among=AMONG)
             state.mark_done(session, drained.notifications, report.run_id, engine.clock.now())
             settled = _settle(engine)
@@ -187,13 +188,21 @@ def train(engine: Engine, names: Sequence[str] | None = None) -> list[TrainingRe
 
 
 def members(engine: Engine, segment: str, *, as_of: datetime | None = None, limit: int | None = None) -> list[Member]:
-    """Who is in a segment since the last run, or would have been at an instant, which nothing keeps."""
+    """Who is in a segment since the last run, or would have been at an instant, which nothing keeps.
+
+    Raises:
+        SettingsError: the segment cannot be evaluated at that instant.
+    """
     with engine.store.session() as session:
         if as_of is None:
-            return memberships.members(session, segment, limit=limit)
+            return members_of_segment(session, segment, limit=limit)
         serving, _ = champions(session, engine.workspace, as_of, engine.key)
-        table = snapshot(session, engine.workspace, as_of, serving, historical=True)
-        return memberships.members_at(session, table, segment, as_of, limit=limit)
+        evaluation = snapshot(session, engine.workspace, as_of, serving, historical=True)
+        if segment not in evaluation.columns:
+            model = evaluation.skipped.get(segment)
+            reason = evaluation.kept.get(segment) if model is None else f"it needs model {model}, which does not serve"
+            raise SettingsError(f"segment {segment} cannot be evaluated at {format_instant(as_of)}: {reason}")
+        return members_at(session, SNAPSHOT, segment, as_of, limit=limit)
 
 
 @contextmanager
@@ -229,6 +238,13 @@ def _instant(session: Session, engine: Engine) -> datetime:
             "of its own: `segserver --store other/store.duckdb ...`"
         )
     return as_of
+
+
+def _take_instant(session: Session, engine: Engine, report: RunReport) -> datetime:
+    """The run's one instant: now that everything it read is stored, so that nothing of it lies in the future."""
+    report.as_of = engine.clock.now()
+    state.note_instant(session, report.run_id, report.as_of)
+    return report.as_of
 
 
 def _run_id() -> str:

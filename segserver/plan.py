@@ -87,6 +87,7 @@ def make_plan(
     found = audiences.difference(session, as_of, among)
     refused, changes = found.filter(found["refused"]), found.filter(pc.invert(found["refused"]))
     sizes, before = memberships.sizes(session), memberships.states(session)
+    held_out = memberships.held_out(session)
     verdicts = {block.name: _judge(block, before.get(block.name), full=among is None) for block in pushed}
     changes = changes.append_column("back", _kept_back(pushed, verdicts, changes, approved))
     kept = _bare(changes.filter(pc.is_null(changes["back"])))
@@ -101,7 +102,11 @@ def make_plan(
         plan_id=_identity(kept, stopped, touches),
         as_of=as_of,
         audiences=tuple(
-            _audience(block, target, sizes, changes, refused, unknown, verdicts) for block, target in origins
+            replace(
+                _audience(block, target, sizes, changes, refused, unknown, verdicts),
+                held_out=0 if block is None else held_out.get(block.name, 0),
+            )
+            for block, target in origins
         ),
         changes=kept,
         stopped=stopped,
@@ -267,7 +272,8 @@ def _decide(
     after: list[Entry] = []
     for name, spec in workspace.scenarios.items():
         known = {contact: as_entry(entry) for contact, entry in entries.latest_entries(session, name).items()}
-        members = members_of(session, spec.segment)
+        draft = workspace.program.segments[spec.segment].draft
+        members = set() if draft else members_of(session, spec.segment)
         if some is not None:
             known = {contact: entry for contact, entry in known.items() if contact in some}
             members &= some

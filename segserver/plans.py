@@ -27,6 +27,7 @@ class AudiencePlan:
         refused: contacts that the destination refused lately, not offered again before a day is over.
         stopped: why some of it is kept back; None if all goes.
         alerts: what the owner is told.
+        held_out: members who are kept back for comparison and not pushed.
     """
 
     origin: str
@@ -40,6 +41,7 @@ class AudiencePlan:
     refused: int
     stopped: str | None = None
     alerts: tuple[str, ...] = ()
+    held_out: int = 0
 
     def to_dict(self) -> dict[str, object]:
         """Plain data."""
@@ -57,6 +59,7 @@ class AudiencePlan:
             "refused": self.refused,
             "stopped": self.stopped,
             "alerts": list(self.alerts),
+            "held_out": self.held_out,
         }
 
 

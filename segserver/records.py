@@ -1,4 +1,4 @@
-"""What sources give: records of contacts and events, typed as the connection declares.
+"""What sources give: records of contacts, accounts and events, typed as the connection declares.
 
 Connectors make these, the store keeps them; neither knows the other.
 """
@@ -42,6 +42,7 @@ class ContactRecord:
         updated_at: the source's own modification instant; None where it has none.
         history: for traits with `history: true`, the changes this page knows of, oldest first.
         partial: only the traits present in `traits` are meant; the others keep their values.
+        account: key of the contact's account at this source; None: it has none, or with `partial`, nothing is said.
     """
 
     source_id: str
@@ -53,6 +54,22 @@ class ContactRecord:
     updated_at: datetime | None = None
     history: Mapping[str, Sequence[Change]] = field(default_factory=dict)
     partial: bool = False
+    account: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRecord:
+    """A source's copy of an account.
+
+    Attributes:
+        key: by which the source's contacts name it.
+        traits: every mapped trait, typed as for contacts; None is unknown.
+        updated_at: the source's own modification instant; None where it has none.
+    """
+
+    key: str
+    traits: Mapping[str, object]
+    updated_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +120,14 @@ class EventGone:
     key: str
 
 
-SourceItem = ContactRecord | EventRecord | Deletion | Merge | EventGone
+@dataclass(frozen=True, slots=True)
+class AccountGone:
+    """An account that the source deleted; contacts that still name it stay together without its traits."""
+
+    key: str
+
+
+SourceItem = ContactRecord | AccountRecord | EventRecord | Deletion | Merge | EventGone | AccountGone
 
 
 @dataclass(frozen=True, slots=True)

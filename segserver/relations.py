@@ -3,9 +3,13 @@
 Every instant is naive UTC. `contact_id` is the canonical contact after identity resolution.
 
     contacts       one row per contact that is not deleted or merged away
+    accounts       one row per account whose traits a source gave; contacts may name others
     event table    one per event, so that a rule reads only what it names
     history table  one per trait with `history: true`, as intervals [valid_from, valid_to)
     memberships    who is in which segment since when, from the last evaluation
+    membership_changes  who entered and left which segment at which evaluation, and why
+    pending        who waits to enter a segment, since when
+    manual_members who is on the list of a segment with `manual`
     scores         latest score per (model, version, contact)
 """
 
@@ -17,8 +21,16 @@ from dataclasses import dataclass
 from segserver.specs import BOOLEAN, INSTANT, TEXT, Catalog, Event, Kind, Trait, Type
 
 CONTACTS = "contacts"
+ACCOUNTS = "accounts"
 MEMBERSHIPS = "memberships"
+MEMBERSHIP_CHANGES = "membership_changes"
 SCORES = "scores"
+
+ZONE_TRAIT = "home_zone"
+"""Synced trait that says in which time zone a contact lives, where the catalog has it."""
+
+COUNTRY_TRAIT = "country"
+"""Synced trait that says in which country, where the catalog has it."""
 
 INTEGER = "integer"
 FLOAT = "float"
@@ -36,7 +48,7 @@ class Relation:
 
 
 def trait_column(name: str) -> str:
-    """Column of `contacts` that holds a synced trait."""
+    """Column of `contacts` that holds a synced trait, and of `accounts` that holds one of theirs."""
     return f"t_{name}"
 
 
@@ -50,14 +62,21 @@ def property_column(name: str) -> str:
     return f"p_{name}"
 
 
+def account_id(connection: str, key: str) -> str:
+    """The account a connection calls by that key; a connection's name has no colon, so no two are the same."""
+    return f"{connection}:{key}"
+
+
 def contacts(catalog: Catalog) -> Relation:
     """`contacts`: one wide typed row per contact.
 
     `created_at` is the earlier of the source's creation instant and the first event. `suppressed` is true for an
     invalid or bounced address or a privacy request. A contact deleted at its sources keeps its row with `deleted_at`.
+    `account_id` is that of the first source that knows the contact's account.
     """
     columns: dict[str, ColumnType] = {
         "contact_id": TEXT,
+        "account_id": TEXT,
         "created_at": INSTANT,
         "deleted_at": INSTANT,
         "suppressed": BOOLEAN,
@@ -65,6 +84,13 @@ def contacts(catalog: Catalog) -> Relation:
     columns |= {consent_column(channel): BOOLEAN for channel in catalog.channels}
     columns |= {trait_column(trait.name): trait.type for trait in catalog.traits.values()}
     return Relation(CONTACTS, columns)
+
+
+def accounts(catalog: Catalog) -> Relation:
+    """`accounts`: one typed row per account; accounts of two connections never have the same `account_id`."""
+    columns: dict[str, ColumnType] = {"account_id": TEXT}
+    columns |= {trait_column(trait.name): trait.type for trait in catalog.account_traits.values()}
+    return Relation(ACCOUNTS, columns)
 
 
 def event_table(event: Event) -> Relation:
@@ -103,6 +129,47 @@ def memberships() -> Relation:
         MEMBERSHIPS,
         {"segment": TEXT, "contact_id": TEXT, "entered_at": INSTANT},
     )
+
+
+def membership_changes() -> Relation:
+    """`membership_changes`: each with its kind ("entered" or "exited"), the `as_of` of its run, and its cause.
+
+    The cause is "data", "rule", "model", "deleted", ... ; only the first speaks of something a contact did or is.
+    """
+    return Relation(
+        MEMBERSHIP_CHANGES,
+        {"segment": TEXT, "contact_id": TEXT, "change": TEXT, "as_of": INSTANT, "cause": TEXT},
+    )
+
+
+def pending() -> Relation:
+    """`pending`: since when the `where` of a segment with `enter after` was true at every evaluation.
+
+    The declaration is the segment's at that time: what was true of another rule does not count.
+    """
+    return Relation("pending", {"segment": TEXT, "contact_id": TEXT, "since": INSTANT, "declaration": TEXT})
+
+
+def manual_members() -> Relation:
+    """`manual_members`: the contacts on the lists that segments name by `manual`."""
+    return Relation("manual_members", {"segment": TEXT, "contact_id": TEXT})
+
+
+@dataclass(frozen=True, slots=True)
+class Cutoff:
+    """Where the last full run cut a ranking.
+
+    Attributes:
+        everyone: there was room for all whose value is known.
+        value, hash: of the last one who had a place, the value as text; None if nobody had one. A percentile has no
+            hash: equal values have equal percentiles.
+        staying: whether that one was a member before; for limits, where members come first.
+    """
+
+    everyone: bool
+    value: str | None
+    hash: str | None
+    staying: bool
 
 
 def scores() -> Relation:

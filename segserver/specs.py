@@ -68,6 +68,7 @@ class TraitSpec:
         field: the field at the source.
         type: what its values are.
         history: whether changes over time are kept, so that it may be read at an earlier `as_of`.
+        longitude: of a place in two fields the second; `field` then holds the latitude. Else None.
     """
 
     name: str
@@ -75,6 +76,12 @@ class TraitSpec:
     type: Type
     history: bool
     place: Span
+    longitude: str | None = None
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Every field it is read from."""
+        return (self.field,) if self.longitude is None else (self.field, self.longitude)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +100,22 @@ class ConsentSpec:
 
 @dataclass(frozen=True, slots=True)
 class PropertySpec:
-    """A property of an event: its name in rule files, the field at the source, and the type."""
+    """A property of an event: its name in rule files, the field at the source, and the type.
+
+    Attributes:
+        longitude: of a place in two fields the second; `field` then holds the latitude. Else None.
+    """
 
     name: str
     field: str
     type: Type
     place: Span
+    longitude: str | None = None
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Every field it is read from."""
+        return (self.field,) if self.longitude is None else (self.field, self.longitude)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,12 +128,30 @@ class ContactsSpec:
         created: field with the creation instant; None where the source has none.
         consent: consent lines.
         options: what only this kind of connection knows ("path" for files).
+        account: field with the key of the contact's account; None where the source has none.
     """
 
     identities: Mapping[str, str]
     traits: tuple[TraitSpec, ...]
     created: str | None
     consent: tuple[ConsentSpec, ...]
+    options: Mapping[str, object]
+    place: Span
+    account: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountsSpec:
+    """How accounts (companies) are read.
+
+    Attributes:
+        key: field with the key by which contacts name their account.
+        traits: mapped fields, none with history.
+        options: what only this kind of connection knows ("path" for files).
+    """
+
+    key: str
+    traits: tuple[TraitSpec, ...]
     options: Mapping[str, object]
     place: Span
 
@@ -156,6 +191,7 @@ class ConnectionSpec:
         quota: our share of the account's limits, 0 to 1.
         secrets: by the name of the setting ("token").
         options: further settings of that kind ("base_url", "measurement_id").
+        accounts: how accounts are read; None if they are not.
     """
 
     name: str
@@ -169,6 +205,7 @@ class ConnectionSpec:
     secrets: Mapping[str, Secret]
     options: Mapping[str, object]
     place: Span
+    accounts: AccountsSpec | None = None
 
 
 # ---- the catalog ---------------------------------------------------------------------------------------------------
@@ -209,6 +246,8 @@ class Catalog:
         destinations: connection name to kind, for connections with `audiences: true`.
         connections: connection name to kind, all of them.
         account_traits: traits of accounts (companies), by name.
+        account_sources: connections that say which account a contact belongs to, in the order in which the first
+            known one wins.
     """
 
     traits: Mapping[str, Trait] = field(default_factory=dict)
@@ -217,6 +256,7 @@ class Catalog:
     destinations: Mapping[str, str] = field(default_factory=dict)
     connections: Mapping[str, str] = field(default_factory=dict)
     account_traits: Mapping[str, Trait] = field(default_factory=dict)
+    account_sources: tuple[str, ...] = ()
 
 
 # ---- destinations --------------------------------------------------------------------------------------------------

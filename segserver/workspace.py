@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from segserver.connectors import declarations
-from segserver.errors import Diagnostic, FindingsError, SettingsError, Severity
-from segserver.rules import catalog as catalogs
-from segserver.rules.check import check
+from segserver.errors import Diagnostic, FindingsError, Span
+from segserver.manual_lists import ListedContact
+from segserver.rule_files import RuleFiles
+from segserver.rules.check import check_files
 from segserver.rules.program import CapsBlock, ModelBlock, Program, ScenarioBlock
 from segserver.specs import Catalog, ChannelCaps, ConnectionSpec, ModelSpec, ScenarioSpec
-from segserver.workspace_file import WorkspaceFile, load_workspace_file
+from segserver.surroundings import Lists, Surroundings, has_errors, manual_lists, showable, surroundings
+from segserver.workspace_files import read_files, rules_of
 
-SETTINGS_FILE = "segserver.yml"
-STANDARD_INPUT = "-"
-"""Name of rules that come from standard input, in `read` and in findings."""
-
-RULE_DIRECTORIES = ("rules", "scenarios")
 ONE_DAY = timedelta(days=1)
 
 
@@ -37,6 +33,7 @@ class Workspace:
         models, scenarios: plain values for the engines, by name.
         caps: by channel; empty without a `caps` block.
         hash: of all the files' content, hex.
+        lists: manual members by file.
     """
 
     directory: Path
@@ -49,6 +46,7 @@ class Workspace:
     scenarios: Mapping[str, ScenarioSpec]
     caps: Mapping[str, ChannelCaps]
     hash: str
+    lists: Mapping[str, tuple[ListedContact, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +57,13 @@ class Reading:
         workspace: None where there is any error.
         diagnostics: all findings of all files, by file and place.
         sources: text of every file read, for showing findings.
+        lists: files of manual members that rules name, whether they can be read or not.
     """
 
     workspace: Workspace | None
     diagnostics: tuple[Diagnostic, ...]
     sources: Mapping[str, str]
+    lists: tuple[str, ...] = ()
 
 
 def load(directory: Path) -> Workspace:
@@ -89,73 +89,48 @@ def read(directory: Path, replacing: Mapping[str, bytes] | None = None) -> Readi
     Raises:
         SettingsError: there is no workspace at that place.
     """
-    files = _files(directory) | dict(replacing or {})
-    sources = {name: _showable(name, content) for name, content in files.items()}
-    settings, findings = load_workspace_file(files[SETTINGS_FILE], SETTINGS_FILE)
-    connections: dict[str, ConnectionSpec] = {}
-    for name, content in files.items():
-        if name.startswith("connectors/"):
-            spec, problems = declarations.load(Path(name).stem, content, name)
-            findings += problems
-            if spec is not None:
-                connections[spec.name] = spec
-    broken_connections = any(finding.severity is Severity.ERROR for finding in findings)
-    catalog, problems = catalogs.build(tuple(connections.values()), settings.sources)
-    findings += problems
-    program = None
-    if not broken_connections:
-        rules = {name: content for name, content in files.items() if name.endswith(".seg") or name == STANDARD_INPUT}
-        program, problems = check(rules, catalog, zone=settings.zone)
+    files = read_files(directory, replacing)
+    around = surroundings(files)
+    findings = list(around.findings)
+    program, lists = None, Lists()
+    named: tuple[tuple[str, Span], ...] = ()
+    if around.usable:
+        parsed = RuleFiles(directory).read(rules_of(files))
+        program, problems = check_files(parsed, around.catalog, zone=around.settings.zone)
         findings += problems
+    if program is not None:
+        blocks = program.segments.values()
+        named = tuple((block.manual, block.span) for block in blocks if block.manual is not None)
+        lists = manual_lists(directory, named, around.connections)
+        files |= lists.contents
+        findings += lists.findings
+    names = tuple(dict.fromkeys(name for name, _ in named))
     ordered = tuple(sorted(findings, key=lambda finding: finding.span))
-    if program is None or any(finding.severity is Severity.ERROR for finding in ordered):
-        return Reading(None, ordered, sources)
-    return Reading(_join(directory, settings, connections, catalog, program, files), ordered, sources)
-
-
-def _showable(name: str, content: bytes) -> str:
-    """A file's text as it may appear under a finding: without what might be a secret."""
-    text = content.decode("utf-8", "replace")
-    return declarations.redacted(text) if name.startswith("connectors/") else text
-
-
-def _files(directory: Path) -> dict[str, bytes]:
-    if not (directory / SETTINGS_FILE).is_file():
-        raise SettingsError(
-            f"{directory.resolve()} is not a workspace: it has no {SETTINGS_FILE}; "
-            f"start one with `segserver init DIR`, or name one with --workspace"
-        )
-    paths = [directory / SETTINGS_FILE, *sorted((directory / "connectors").glob("*.yml"))]
-    for name in RULE_DIRECTORIES:
-        paths += sorted((directory / name).rglob("*.seg"))
-    return {path.relative_to(directory).as_posix(): path.read_bytes() for path in paths if _is_written_by_hand(path)}
-
-
-def _is_written_by_hand(path: Path) -> bool:
-    """Editors and file systems leave hidden files beside the visible ones (`.#first.seg`, `._first.seg`)."""
-    return not path.name.startswith(".") and not path.is_dir()
+    if program is None or has_errors(ordered):
+        return Reading(None, ordered, showable(files), names)
+    return Reading(_join(directory, around, program, files, lists.found), ordered, showable(files), names)
 
 
 def _join(
     directory: Path,
-    settings: WorkspaceFile,
-    connections: Mapping[str, ConnectionSpec],
-    catalog: Catalog,
+    around: Surroundings,
     program: Program,
     files: Mapping[str, bytes],
+    lists: Mapping[str, tuple[ListedContact, ...]],
 ) -> Workspace:
-    slowest = max((spec.latency for spec in connections.values()), default=timedelta(0))
+    slowest = max((spec.latency for spec in around.connections.values()), default=timedelta(0))
     return Workspace(
         directory=directory,
-        zone=settings.zone,
-        run_every=settings.run_every,
-        connections=connections,
-        catalog=catalog,
+        zone=around.settings.zone,
+        run_every=around.settings.run_every,
+        connections=around.connections,
+        catalog=around.catalog,
         program=program,
         models={name: model_spec(block, slowest) for name, block in program.models.items()},
         scenarios={name: scenario_spec(block) for name, block in program.scenarios.items()},
         caps=caps_by_channel(program.caps),
         hash=_hash(files),
+        lists=lists,
     )
 
 

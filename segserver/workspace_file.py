@@ -10,7 +10,7 @@ from zoneinfo import available_timezones
 from segserver.connectors import declarations
 from segserver.connectors.schema_base import Declared, Written, refuse
 from segserver.connectors.schema_fields import Length
-from segserver.connectors.suggestions import cure
+from segserver.connectors.suggestions import closest
 from segserver.errors import Diagnostic
 
 DEFAULT_EVERY = timedelta(hours=1)
@@ -39,10 +39,16 @@ class _Zone(Written):
     def _read(self, value: object) -> object:
         name = self.text_of(value)
         if name not in available_timezones():
-            raise refuse(
-                "unknown-zone", f"there is no time zone {name!r}", cure(name, sorted(available_timezones()), "zones")
-            )
+            raise refuse("unknown-zone", f"there is no time zone {name!r}", _nearest_zone(name))
         return name
+
+
+def _nearest_zone(name: str) -> str:
+    """A hint: the zone of that city, or of a like name; there are too many to list."""
+    zones = sorted(available_timezones())
+    city = name.strip().replace(" ", "_").casefold()
+    near = next((zone for zone in zones if zone.casefold().endswith(f"/{city}")), None) or closest(name, zones)
+    return f"did you mean {near}?" if near else "zones are named by continent and city: Europe/Paris, America/New_York"
 
 
 class _Names(Written):

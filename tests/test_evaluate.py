@@ -8,12 +8,12 @@ from datetime import timedelta
 from typing import Any
 
 from segserver import sync
-from segserver.evaluate import EvaluationReport, evaluate, snapshot
+from segserver.evaluate import SNAPSHOT, EvaluationReport, concerned, evaluate, snapshot
 from segserver.execution import Champion
 from segserver.models.calibration import Platt
 from segserver.models.portable import Portable, Term
 from segserver.progress import silent
-from segserver.records import EventRecord
+from segserver.records import Deletion, EventRecord
 
 RULES = """\
 model buy_soon "Buys soon"
@@ -91,13 +91,29 @@ def test_time_alone_moves_contacts(stage: MakeStage) -> None:
 def test_segments_of_a_model_that_does_not_serve_keep_their_members_and_audiences(stage: MakeStage) -> None:
     one = ready(stage)
     with one.engine.store.session() as session:
-        session.execute("INSERT INTO memberships VALUES ('hot', ?, ?)", [one.ids()[1], one.clock.now()])
+        session.execute(
+            "INSERT INTO memberships (segment, contact_id, entered_at) VALUES ('hot', ?, ?)",
+            [one.ids()[1], one.clock.now()],
+        )
     first = one.run()
     assert dict(first.evaluation.skipped) == {"hot": "buy_soon", "hot_french": "buy_soon"}
     assert list(first.absent) == ["buy_soon"]
     assert (members(one, "hot"), one.held('crm list "Hot"')) == ({1}, {"1": "member"})
     one.later(hours=1).run()
     assert (members(one, "hot"), one.held('crm list "Hot"')) == ({1}, {"1": "member"})
+
+
+def test_a_deleted_contact_leaves_a_segment_that_is_not_evaluated_too(stage: MakeStage) -> None:
+    one = ready(stage)
+    evaluated(one, serving={"buy_soon": champion(3)})
+    assert members(one, "hot") == {1, 3}
+    one.sources["crm"].tell(Deletion("1", one.clock.now()))
+    one.sources["engage"].tell(Deletion("e1", one.clock.now()))
+    report = one.later(hours=1).run(apply=False)
+    assert dict(report.evaluation.skipped) == {"hot": "buy_soon", "hot_french": "buy_soon"}
+    assert (members(one, "hot"), members(one, "hot_french")) == ({3}, set())
+    gone = one.ask(f"SELECT segment, cause FROM membership_changes WHERE run_id = '{report.run_id}' ORDER BY segment")
+    assert [tuple(row.values()) for row in gone if "hot" in str(row)] == [("hot", "deleted"), ("hot_french", "deleted")]
 
 
 def test_a_serving_model_scores_and_its_version_is_kept(stage: MakeStage) -> None:
@@ -149,13 +165,88 @@ def test_looking_at_the_past_keeps_nothing(stage: MakeStage) -> None:
     one = ready(stage)
     before = one.ask("SELECT * FROM memberships ORDER BY ALL")
     with one.engine.store.session() as session:
-        table = snapshot(session, one.engine.workspace, one.clock.now() - timedelta(days=20), {}, historical=True)
-        found = session.rows(f"SELECT contact_id FROM {table} WHERE segment = 'buyers'")
+        snapshot(session, one.engine.workspace, one.clock.now() - timedelta(days=20), {}, historical=True)
+        found = session.rows(f"SELECT contact_id FROM {SNAPSHOT} WHERE segment = 'buyers'")
     assert [row["contact_id"] for row in found] == [one.ids()[3]]
     assert one.ask("SELECT * FROM memberships ORDER BY ALL") == before
 
 
 def test_the_report_is_plain_data(stage: MakeStage) -> None:
     told = json.loads(json.dumps(evaluated(ready(stage)).to_dict()))
-    assert told["segments"]["french"] == {"size": 2, "entered": 0, "exited": 0}
+    assert told["segments"]["french"] == {"size": 2, "entered": 0, "exited": 0, "held_out": 0}
     assert told["skipped"] == {"hot": "buy_soon", "hot_french": "buy_soon"}
+
+
+# ---- whom a change concerns ----------------------------------------------------------------------------------------
+
+
+def test_colleagues_are_evaluated_with_a_contact_only_where_a_rule_asks_about_them(stage: MakeStage) -> None:
+    one = stage('segment french\n  where country is "FR"\n')
+    declared = (one.directory / "connectors/crm.yml").read_text(encoding="utf-8")
+    one.write("connectors/crm.yml", declared.replace("contacts:\n", "contacts:\n  account: company\n"))
+    one.people(1, 2, account="7")
+    one.people(3, account="8")
+    for rule, expected in (
+        ('segment french\n  where country is "FR"\n', {1}),
+        ('segment near\n  where any contact of account country is "FR"\n', {1, 2}),
+        (
+            "segment large\n  where count(contacts of account) >= 9\nsegment other\n  where not in segment large\n",
+            {1, 2},
+        ),
+    ):
+        one.rules(rule)
+        one.run(apply=False)
+        numbers = {contact: number for number, contact in one.ids().items()}
+        with one.engine.store.session() as session:
+            found = concerned(session, one.engine.workspace, [one.ids()[1]])
+        assert {numbers[contact] for contact in found} == expected
+
+
+# ---- the past, and the contact's own clock -------------------------------------------------------------------------
+
+HISTORY = """\
+segment same_day
+  where did purchase today in contact's time zone
+
+segment again
+  where did purchase then purchase within 3 days in last 30 days
+
+segment buyers
+  where did purchase in last 30 days
+
+segment new_buyers
+  where entered segment buyers in last 7 days
+
+segment earlier_buyers
+  where was in segment buyers in last 6 months
+"""
+
+
+def test_today_is_each_contact_s_own(stage: MakeStage) -> None:
+    """At 20:00 UTC it has been tomorrow in Kathmandu since 18:15, and today in Paris since 23:00."""
+    one = stage(HISTORY)
+    one.people(1, country="NP")
+    one.people(2)
+    one.later(hours=(20 - one.clock.now().hour) % 24)
+    one.sources["crm"].tell(bought(1, one, hours=3), bought(2, one, hours=3))
+    one.run(apply=False)
+    assert members(one, "same_day") == {2}
+    one.sources["crm"].tell(bought(1, one, hours=1))
+    one.run(apply=False)
+    assert members(one, "same_day") == {1, 2}
+    assert members(one, "again") == {1}
+
+
+def test_entering_is_seen_by_later_runs_and_only_if_the_data_did_it(stage: MakeStage) -> None:
+    one = stage(HISTORY)
+    one.people(1, 2)
+    one.sources["crm"].tell(bought(1, one, days=1))
+    one.run(apply=False)
+    assert (members(one, "buyers"), members(one, "earlier_buyers")) == ({1}, set())
+    one.later(days=1).sources["crm"].tell(bought(2, one, hours=1))
+    one.run(apply=False)
+    assert (members(one, "new_buyers"), members(one, "earlier_buyers")) == (set(), {1})
+    one.later(days=1).run(apply=False)
+    assert (members(one, "new_buyers"), members(one, "earlier_buyers")) == ({2}, {1, 2})
+    one.later(days=9).run(apply=False)
+    assert members(one, "new_buyers") == set()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from segserver import pipeline
 from segserver.connectors.base import Status
 from segserver.errors import RetryLater, SettingsError
 from segserver.push import PushReport
+from segserver.records import EventRecord
 from segserver.store import state
 
 RULES = 'segment french\n  where country is "FR"\n  push to hubspot list "French"\n'
@@ -93,6 +95,26 @@ def test_a_run_with_a_failing_source_keeps_its_notifications(stage: MakeStage) -
     one.sources["crm"].failure = None
     one.later(hours=1).run()
     assert one.waiting() == 0
+
+
+def test_a_run_takes_its_instant_when_everything_is_read(stage: MakeStage) -> None:
+    one = stage("segment moved\n  where spend changed in last 1 day\n")
+    one.people(1, spend=Decimal(5))
+    one.run()
+    one.later(days=2).people(1, spend=Decimal(9))
+    read = one.sources["engage"].read
+
+    def slowly(*arguments: Any) -> Iterator[Any]:
+        yield from read(*arguments)
+        one.later(minutes=5)
+
+    one.sources["engage"].read = slowly
+    started = one.clock.now()
+    report = one.run()
+    assert report.as_of == started + timedelta(minutes=5)
+    assert report.evaluation.segments["moved"].size == 1
+    assert one.ask("SELECT DISTINCT as_of FROM membership_changes WHERE segment = 'moved'") == [{"as_of": report.as_of}]
+    assert one.ask("SELECT max(as_of) AS as_of FROM runs") == [{"as_of": report.as_of}]
 
 
 def test_a_run_does_not_go_back_behind_the_last_one(stage: MakeStage) -> None:
@@ -325,3 +347,27 @@ def test_an_evaluation_during_a_push_does_not_change_what_guards_compare_with(st
     assert over.finish is not None
     over.finish()
     assert one.later(minutes=1).run().status == "blocked"
+
+
+ACCOUNTS = """\
+segment curious
+  where any contact of account did purchase in last 30 days
+  push to crm list "Curious"
+"""
+
+
+def test_a_notification_concerns_colleagues_where_a_rule_asks_about_them(stage: MakeStage) -> None:
+    one = stage(RULES)
+    declared = (one.directory / "connectors/crm.yml").read_text()
+    one.write("connectors/crm.yml", declared.replace("contacts:\n", "contacts:\n  account: company\n"))
+    one.rules(ACCOUNTS)
+    one.people(1, 2, account="7")
+    one.people(3, account="8")
+    one.run()
+    bought = EventRecord("purchase", "k", "1", None, one.clock.now(), None, {"amount": None})
+    one.sources["crm"].tell(bought)
+    pipeline.pull(one.later(minutes=15).engine, "crm")
+    one.notify(1)
+    report = pipeline.run_notified(one.later(minutes=1).engine)
+    assert report.status == "done"
+    assert one.held('crm list "Curious"') == {"1": "member", "2": "member"}

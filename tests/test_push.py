@@ -112,7 +112,10 @@ def test_what_an_evaluation_has_overtaken_is_dropped_and_comes_back_in_the_next_
     ids = one.ids()
     with one.engine.store.session() as session:
         session.execute("DELETE FROM memberships WHERE contact_id = ?", [ids[3]])
-        session.execute("INSERT INTO memberships VALUES ('french', ?, ?)", [ids[2], one.clock.now()])
+        session.execute(
+            "INSERT INTO memberships (segment, contact_id, entered_at) VALUES ('french', ?, ?)",
+            [ids[2], one.clock.now()],
+        )
     report = push_plan(one, "crm", plan)
     assert (report.dropped, dict(report.written)) == (2, {"confirmed": 1})
     assert sorted(one.held(LIST)) == ["1", "2", "4"]

@@ -132,3 +132,17 @@ def test_the_repository_is_its_own_first_workspace() -> None:
     assert reading.workspace is not None, reading.diagnostics
     assert {"customers", "vip", "coffee_next"} <= set(reading.workspace.program.segments)
     assert set(reading.workspace.connections) == {"crm", "engage", "web"}
+
+
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [
+        ("Europe/Pari", "did you mean Europe/Paris?"),
+        ("Paris", "did you mean Europe/Paris?"),
+        ("new york", "did you mean America/New_York?"),
+        ("Nowhere", "zones are named by continent and city: Europe/Paris, America/New_York"),
+    ],
+)
+def test_an_unknown_time_zone_is_answered_with_the_nearest_one(written: str, hint: str, shop: Any) -> None:
+    shop.write({"segserver.yml": f"time zone: {written}\n"})
+    assert [(found.code, found.hint) for found in read(shop.directory).diagnostics] == [("unknown-zone", hint)]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from segserver.clock import format_instant
 from segserver.engine import Engine
 from segserver.store import memberships, people, state
+from segserver.store.members import contact_for, members_of_segment
 from segserver.store.session import Session
 from segserver.store.state import Run
 
@@ -17,6 +18,7 @@ def segments(engine: Engine) -> list[dict[str, object]]:
     """Every segment of the workspace, as it was last evaluated."""
     with engine.store.session() as session:
         sizes, states = memberships.sizes(session), memberships.states(session)
+        held_out = memberships.held_out(session)
     found = []
     for name, block in engine.workspace.program.segments.items():
         evaluated = states.get(name)
@@ -25,6 +27,7 @@ def segments(engine: Engine) -> list[dict[str, object]]:
                 "name": name,
                 "title": block.title,
                 "size": sizes.get(name, 0) if evaluated else None,
+                "held_out": held_out.get(name, 0) if evaluated else None,
                 "evaluated_at": plain(evaluated.evaluated_at) if evaluated else None,
                 "draft": block.draft,
                 "owner": block.owner,
@@ -42,9 +45,14 @@ def members(engine: Engine, segment: str, *, after: str | None, limit: int) -> l
     if segment not in engine.workspace.program.segments:
         return None
     with engine.store.session() as session:
-        page = memberships.members(session, segment, after=after or "", limit=limit)
+        page = members_of_segment(session, segment, after=after or "", limit=limit)
     return [
-        {"contact_id": one.contact_id, "entered_at": plain(one.entered_at), "identities": plain(one.identities)}
+        {
+            "contact_id": one.contact_id,
+            "entered_at": plain(one.entered_at),
+            "held_out": one.held_out,
+            "identities": plain(one.identities),
+        }
         for one in page
     ]
 
@@ -52,7 +60,7 @@ def members(engine: Engine, segment: str, *, after: str | None, limit: int) -> l
 def contact(engine: Engine, key: str) -> dict[str, object] | None:
     """All that is known of one contact; None where nobody has the id or identity, or several have."""
     with engine.store.session() as session:
-        found = memberships.contact_for(session, key)
+        found = contact_for(session, key)
         known = None if found is None else people.person(session, found)
     return None if known is None else {name: plain(value) for name, value in known.items()}
 
@@ -89,12 +97,14 @@ def _run(run: Run) -> dict[str, object]:
 
 
 def plain(value: object) -> object:
-    """A value of the store as JSON has it: instants as ISO 8601 with `Z`, decimals as numbers."""
+    """A value of the store as JSON has it: instants as ISO 8601 with `Z`, decimals as numbers, durations in seconds."""
     match value:
         case datetime():
             return format_instant(value)
         case date():
             return value.isoformat()
+        case timedelta():
+            return value.total_seconds()
         case Decimal():
             return int(value) if value == value.to_integral_value() else float(value)
         case Mapping():

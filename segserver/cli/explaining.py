@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import pyarrow as pa
@@ -11,9 +11,10 @@ import pyarrow as pa
 from segserver.compiler.plan import Step
 from segserver.engine import Engine
 from segserver.errors import SettingsError
-from segserver.execution import Champion, champions, execute
+from segserver.execution import Champion, champions, execute, versions
 from segserver.explain import Explanation, explain
-from segserver.store import memberships, state
+from segserver.store import standing, state
+from segserver.store.members import contact_for
 from segserver.store.session import Session, compose
 
 AMONG = "explained contact"
@@ -32,7 +33,7 @@ def explain_contact(engine: Engine, contact: str, segment: str, as_of: datetime 
         SettingsError: nobody is known by that name, or several are.
     """
     with engine.store.session() as session:
-        contact_id = memberships.contact_for(session, contact)
+        contact_id = contact_for(session, contact)
         if contact_id is None:
             raise SettingsError(
                 f"no contact, or more than one, is known as {contact!r}; give an e-mail address, another identity "
@@ -41,7 +42,7 @@ def explain_contact(engine: Engine, contact: str, segment: str, as_of: datetime 
         instant = as_of or state.last_evaluated(session) or engine.clock.now()
         serving, _ = champions(session, engine.workspace, instant, engine.key)
         session.load(AMONG, pa.table({"contact_id": [contact_id]}))
-        return explain(
+        found = explain(
             engine.workspace.program,
             segment,
             contact_id,
@@ -50,7 +51,16 @@ def explain_contact(engine: Engine, contact: str, segment: str, as_of: datetime 
             serving={name: champion.portable for name, champion in serving.items()},
             runner=_Runner(session, serving),
             historical=as_of is not None,
+            cutoffs=standing.cutoffs(session, versions(serving)) if as_of is None else {},
         )
+        return replace(found, since=_since(session, segment, contact_id)) if as_of is None else found
+
+
+def _since(session: Session, segment: str, contact_id: str) -> datetime | None:
+    """Since when the contact has been a member, as the last run left it."""
+    query = "SELECT entered_at FROM memberships WHERE segment = ? AND contact_id = ?"
+    found = session.value(query, [segment, contact_id])
+    return found if isinstance(found, datetime) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +72,6 @@ class _Runner:
         """Make the temporary tables of some steps."""
         execute(self.session, steps, self.serving)
 
-    def row(self, table: str) -> Mapping[str, object] | None:
-        """The only row of a table; None where it has none."""
-        return next(iter(self.session.rows(compose("SELECT * FROM {table}", table=table))), None)
+    def rows(self, table: str) -> Sequence[Mapping[str, object]]:
+        """All rows of a table."""
+        return self.session.rows(compose("SELECT * FROM {table}", table=table))

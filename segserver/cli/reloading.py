@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from segserver.errors import Diagnostic, SettingsError, Severity, render
-from segserver.workspace import RULE_DIRECTORIES, SETTINGS_FILE, Workspace, read
+from segserver.workspace import Workspace, read
+from segserver.workspace_files import RULE_DIRECTORIES, SETTINGS_FILE
 
 Stamp = dict[Path, tuple[int, int, int]]
 """Each file's inode, size and time of change: cheap to take, different after every edit."""
@@ -32,11 +33,12 @@ class Watch:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._seen: Stamp | None = None
+        self._lists: tuple[str, ...] = ()
         self.last = Look()
 
     def fresh(self) -> Workspace | None:
         """The workspace, if its files have changed since they were last looked at and are free of errors."""
-        stamp = dict(_stamps(self._directory))
+        stamp = dict(_stamps(self._directory, self._lists))
         if stamp == self._seen:
             return None
         self._seen = stamp
@@ -45,17 +47,18 @@ class Watch:
         except (SettingsError, OSError) as error:
             self.last = Look(problem=str(error))
             return None
+        self._lists = reading.lists  # looked at from the next time on, so that no edit falls between
         errors = [finding for finding in reading.diagnostics if finding.severity is Severity.ERROR]
         self.last = Look(reading.diagnostics, render(errors, reading.sources) if errors else None)
         return reading.workspace
 
 
-def _stamps(directory: Path) -> Iterator[tuple[Path, tuple[int, int, int]]]:
+def _stamps(directory: Path, lists: Iterable[str]) -> Iterator[tuple[Path, tuple[int, int, int]]]:
     patterns = [SETTINGS_FILE, "connectors/*.yml", *(f"{name}/**/*.seg" for name in RULE_DIRECTORIES)]
-    for pattern in patterns:
-        for path in directory.glob(pattern):
-            try:
-                found = path.stat()
-            except FileNotFoundError:  # an editor that writes a new file and renames it
-                continue
-            yield path, (found.st_ino, found.st_size, found.st_mtime_ns)
+    paths = [path for pattern in patterns for path in directory.glob(pattern)]
+    for path in (*paths, *(directory / name for name in lists)):
+        try:
+            found = path.stat()
+        except FileNotFoundError:  # an editor that writes a new file and renames it, or a list still to be written
+            continue
+        yield path, (found.st_ino, found.st_size, found.st_mtime_ns)

@@ -35,6 +35,7 @@ class InstantType(click.ParamType[datetime]):
 
 
 AS_OF = click.option("--as-of", type=InstantType(), help="The run's instant, UTC [default: now].")
+LOOK_BACK = click.option("--as-of", type=InstantType(), help="The instant looked at, UTC [default: the last run's].")
 
 
 @click.command()
@@ -92,7 +93,7 @@ def labels(engine: Engine) -> tables.Labels:
 
 @click.command()
 @click.argument("segment")
-@AS_OF
+@LOOK_BACK
 @click.option("--limit", type=click.IntRange(1), help="At most so many.")
 @FORMAT
 @click.pass_obj
@@ -104,17 +105,27 @@ def members(invocation: Invocation, segment: str, as_of: datetime | None, limit:
         _require_segment(engine, segment)
         found = pipeline.members(engine, segment, as_of=as_of, limit=limit)
     rows = [
-        {"contact_id": one.contact_id, "entered_at": one.entered_at, "identities": dict(one.identities)}
+        {
+            "contact_id": one.contact_id,
+            "entered_at": one.entered_at,
+            "held_out": one.held_out,
+            "identities": dict(one.identities),
+        }
         for one in found
     ]
     if form == "json":
         invocation.print_json(rows)
         return
-    table = tables.plain_table("contact", "since", "known as")
+    table = tables.plain_table("contact", "since", "known as", "")
     for one in found:
         known_as = ", ".join(value for kind, values in one.identities.items() for value in values if kind == "email")
         since = f"{one.entered_at:%Y-%m-%d %H:%M}" if one.entered_at else ""
-        table.add_row(one.contact_id, since, known_as or next(iter(sum(one.identities.values(), ())), ""))
+        table.add_row(
+            one.contact_id,
+            since,
+            known_as or next(iter(sum(one.identities.values(), ())), ""),
+            "held out" if one.held_out else "",
+        )
     invocation.console.print(table if rows else f"nobody is in {segment}")
 
 
@@ -127,14 +138,11 @@ def _require_segment(engine: Engine, segment: str) -> None:
 @click.command()
 @click.argument("contact")
 @click.argument("segment")
-@AS_OF
+@LOOK_BACK
 @FORMAT
 @click.pass_obj
 def explain(invocation: Invocation, contact: str, segment: str, as_of: datetime | None, form: str) -> None:
-    """Say why CONTACT (an e-mail address, another identity or our id) is or is not in SEGMENT.
-
-    Without --as-of the last run's instant is taken.
-    """
+    """Say why CONTACT (an e-mail address, another identity or our id) is or is not in SEGMENT."""
     from segserver import explain as explaining
     from segserver.cli.explaining import explain_contact
 

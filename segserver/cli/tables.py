@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
+    from segserver.evaluate import EvaluationReport
     from segserver.pipeline import RunReport
     from segserver.plans import AudiencePlan, Plan
     from segserver.scenarios.types import Decision
@@ -98,6 +99,7 @@ def show_run(console: Console, report: RunReport, labels: Labels, *, everything:
     if report.evaluation is not None:
         for segment, model in report.evaluation.skipped.items():
             console.print(f"segment {segment} keeps its members: it needs model {model}", markup=False)
+        _show_kept(console, report.evaluation)
     if report.overtaken:
         console.print(f"{report.overtaken} approved changes are not wanted any more and were dropped")
     if report.plan is not None:
@@ -106,12 +108,32 @@ def show_run(console: Console, report: RunReport, labels: Labels, *, everything:
     show_pushes(console, report)
 
 
+def _show_kept(console: Console, evaluation: EvaluationReport) -> None:
+    """Segments that did not move, and rows of manual lists that name nobody."""
+    for segment, reason in evaluation.kept.items():
+        console.print(f"segment {segment} keeps its members: {reason}", markup=False)
+    for segment in evaluation.edited:
+        console.print(
+            f"segment {segment} is frozen and keeps its members although its rule was changed; "
+            "give it another name, or take `frozen at` out",
+            markup=False,
+        )
+    if evaluation.current_only:
+        names = ", ".join(evaluation.current_only)
+        console.print(f"read as it is today, since no history is kept: {names}", markup=False)
+    if evaluation.strangers:
+        console.print(f"{len(evaluation.strangers):,} rows of manual lists name no contact, or several:")
+    for row in evaluation.strangers[:SAMPLE]:
+        console.print(f"  {row}", markup=False)
+
+
 def _audience_table(audiences: Sequence[AudiencePlan]) -> Table:
     numbers = ("size", "enter", "leave")
     table = plain_table("segment", "destination", *numbers, "", right=numbers)
     for audience in audiences:
         notes = [f"{audience.unaddressed} not known there"] if audience.unaddressed else []
         notes += [f"{audience.refused} refused there lately"] if audience.refused else []
+        notes += [f"{audience.held_out:,} held out"] if audience.held_out else []
         notes += ["held back"] if audience.stopped else []
         notes += [f"alert: {text}" for text in audience.alerts]
         table.add_row(

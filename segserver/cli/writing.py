@@ -9,7 +9,6 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 import click
-from rich.markdown import Markdown
 
 from segserver.cli.invocation import Invocation
 from segserver.errors import SettingsError, Severity, render
@@ -50,21 +49,22 @@ def check(invocation: Invocation, file: str | None, form: str) -> int:
 
     FILE is `-` to check rules from standard input together with the workspace.
     """
-    from segserver.workspace import STANDARD_INPUT, read
+    from segserver.examination import examine
+    from segserver.workspace_files import STANDARD_INPUT
 
     replacing = {}
     if file == "-":
         replacing[STANDARD_INPUT] = sys.stdin.buffer.read()
     elif file is not None:
         raise SettingsError("check reads the whole workspace; name it with -w, or write - for standard input")
-    reading = read(invocation.settings.workspace, replacing)
+    reading = examine(invocation.settings.workspace, replacing)
     if form == "json":
         invocation.print_json([finding.to_dict() for finding in reading.diagnostics])
     elif reading.diagnostics:
         invocation.console.print(render(reading.diagnostics, reading.sources), markup=False, soft_wrap=True)
     errors = sum(finding.severity is Severity.ERROR for finding in reading.diagnostics)
     if form == "text":
-        _say_checked(invocation, len(reading.sources), errors, len(reading.diagnostics) - errors)
+        _say_checked(invocation, reading.files, errors, len(reading.diagnostics) - errors)
     if errors:
         return 1
     return 3 if reading.diagnostics else 0
@@ -81,14 +81,22 @@ def _say_checked(invocation: Invocation, read: int, errors: int, warnings: int) 
 
 @click.command()
 @click.option("--match", default="", help="Only tests whose title contains this text.")
+@click.option(
+    "--junit",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write the results here too, as JUnit's XML for build servers.",
+)
 @FORMAT
 @click.pass_obj
-def test(invocation: Invocation, match: str, form: str) -> int:
+def test(invocation: Invocation, match: str, junit: Path | None, form: str) -> int:
     """Run the `test` blocks of the rule files."""
+    from segserver.ruletest import junit as as_junit
     from segserver.ruletest import run_tests
     from segserver.workspace import load
 
     results = run_tests(load(invocation.settings.workspace), match)
+    if junit is not None:
+        junit.write_bytes(as_junit(results))
     if form == "json":
         invocation.print_json([result.to_dict() for result in results])
     else:
@@ -104,6 +112,8 @@ def test(invocation: Invocation, match: str, form: str) -> int:
 @click.pass_obj
 def show_help(invocation: Invocation, page: str | None) -> None:
     """Read the manual: without PAGE, its list of pages."""
+    from rich.markdown import Markdown
+
     pages = {
         item.name.removesuffix(".md"): item
         for item in (files("segserver") / "help").iterdir()

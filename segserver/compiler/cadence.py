@@ -4,27 +4,36 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime
+from functools import partial
 
 import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
 from segserver import relations
+from segserver.compiler.events import Scope
 from segserver.compiler.frames import FrameBuilder, unique_names
+from segserver.compiler.lookups import Lookups
 from segserver.compiler.numbers import inexact
 from segserver.compiler.plan import Cadence, ScenarioValues
 from segserver.compiler.requirements import Requirements
-from segserver.compiler.slices import SinceEntry
-from segserver.compiler.sources import Source, contact_frame, event_sources, leaf_columns
+from segserver.compiler.slices import SinceEntry, Wanted
+from segserver.compiler.sources import (
+    Source,
+    account_sources,
+    contact_homes,
+    first_frame,
+    gathered_sources,
+    leaf_columns,
+)
 from segserver.compiler.tables import narrowed, unbound
 from segserver.compiler.texts import written
 from segserver.compiler.translate import Moment, Translator
 from segserver.compiler.walk import Node, rewrite
-from segserver.rules.expressions import Aggregate, ComputedTrait, InSegment, Score, TraitValue
+from segserver.rules.expressions import ComputedTrait, InSegment, Score, TraitValue
 from segserver.rules.program import Program, ScenarioBlock
-from segserver.rules.times import ALL_TIME
+from segserver.rules.times import ALL_TIME, Window
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
@@ -64,12 +73,17 @@ def compile_scenarios(
     moment = Moment(as_of, program.zone)
     builder = FrameBuilder(program, needs, moment, serving, leaves, roots, prefix)
     entered = builder.materialise(_entered(entries, asked, among), f"{prefix}entered")
+    wanted = [Wanted(column, node, moment) for node, column in leaves.items()]
+    homes = partial(contact_homes, program.catalog, as_of, f"{prefix}entered", historical=False)
+    lookups = Lookups(wanted, program.zone, prefix, homes)
+    builder.steps += lookups.steps
     sources = [
-        *event_sources(program.catalog, leaves, moment, entries=entered),
+        *gathered_sources(Scope(program.catalog, lookups, among=f"{prefix}entered", entries=entered), wanted),
+        *account_sources(program.catalog, leaves, among=f"{prefix}entered"),
         *_membership_sources(leaves, f"{prefix}entered"),
         *_score_sources(leaves, versions),
     ]
-    first = contact_frame(program.catalog, as_of, leaves.values(), sources, among=f"{prefix}entered")
+    first = first_frame(program, moment, leaves, sources, lookups, among=f"{prefix}entered")
     frame = builder.materialise(builder.build(first), f"{prefix}cadence")
     values: dict[str, ScenarioValues] = {}
     for name, item in asked.items():
@@ -113,11 +127,9 @@ class _Asked:
             **{self.placeholders[name]: written(translator.translate(trait)) for name, trait in self._traits.items()},
         )
 
-    def _since_entry(self, aggregate: Aggregate) -> Aggregate:
-        """An aggregate of `stop` without a window looks at events since the contact entered."""
-        if aggregate.window != ALL_TIME:
-            return aggregate
-        return replace(aggregate, window=SinceEntry(entered=self.entered))
+    def _since_entry(self, window: Window) -> Window:
+        """Without a window of its own, `stop` looks at events since the contact entered."""
+        return SinceEntry(entered=self.entered) if window == ALL_TIME else window
 
 
 def _placeholders(scenario: ScenarioBlock) -> list[str]:

@@ -1,16 +1,15 @@
-"""Comparing values, and dates with instants: a date is the instant of its local midnight."""
+"""Comparing values, and dates with instants known now: a date is the instant of its local midnight."""
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 
 import ibis
-import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
-from segserver.compiler.windows import first_day_from, local_midnight, midnight_offsets
+from segserver.compiler.windows import first_day_from, local_midnight
 
 _OPERATORS: dict[str, Callable[[ir.Value, ir.Value], ir.BooleanValue]] = {
     "=": operator.eq,
@@ -51,21 +50,6 @@ def compare_day(op: str, day: ir.DateValue, instant: datetime, zone: str) -> ir.
             return day >= _literal(first)
         case _:
             return day == _literal(first) if is_midnight else ibis.literal(False)
-
-
-def midnight_of(day: ir.DateValue, zone: str) -> ir.TimestampValue:
-    """The instant each day starts in a zone, naive UTC, whatever the engine knows of zones."""
-    seconds = _offset_seconds(day, midnight_offsets(zone))
-    return day.cast(dt.timestamp) + seconds.as_interval("s")
-
-
-def _offset_seconds(day: ir.DateValue, runs: Sequence[tuple[date, timedelta]]) -> ir.IntegerValue:
-    """The offset that holds on a day, found by halving."""
-    if len(runs) == 1:
-        return ibis.literal(int(runs[0][1].total_seconds()), type=dt.int64)
-    middle = len(runs) // 2
-    before = _offset_seconds(day, runs[:middle])
-    return ibis.ifelse(day < _literal(runs[middle][0]), before, _offset_seconds(day, runs[middle:]))
 
 
 def _literal(day: date) -> ir.DateValue:

@@ -10,16 +10,18 @@ import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
-from segserver.compiler.events import gather
+from segserver.compiler.events import Scope
 from segserver.compiler.frames import FrameBuilder, feature_columns
+from segserver.compiler.histories import past_traits
+from segserver.compiler.lookups import Lookups
 from segserver.compiler.numbers import balanced
 from segserver.compiler.plan import Materialise, Step, Training
 from segserver.compiler.requirements import Requirements
-from segserver.compiler.slices import Ahead, at_moment
-from segserver.compiler.sources import Source, absent_counts, by_event, contact_frame, leaf_columns, past_traits
+from segserver.compiler.slices import Ahead, Wanted
+from segserver.compiler.sources import Source, first_frame, gathered_sources, leaf_columns
 from segserver.compiler.translate import Moment
 from segserver.compiler.walk import Node
-from segserver.rules.expressions import Aggregate, Did, TraitValue
+from segserver.rules.expressions import Did, TraitValue
 from segserver.rules.program import ModelBlock, Program
 
 _Reading = tuple[ir.Table, Mapping[str, ir.Value]]
@@ -66,37 +68,37 @@ class _TrainingRows:
         self._label = label
         self._cutoffs = cutoffs
         self._prefix = prefix
-        self._wanted: list[Node] = [*(feature.value for feature in block.features), *population, label]
-        self._needs = Requirements(program, self._wanted)
+        self._asked: list[Node] = [*(feature.value for feature in block.features), *population, label]
+        self._needs = Requirements(program, self._asked)
         self._leaves = leaf_columns(self._needs.leaves)
+        self._wanted = [
+            Wanted(_column_at(column, place), node, Moment(cutoff, program.zone))
+            for node, column in self._leaves.items()
+            for place, cutoff in enumerate(cutoffs)
+        ]
+        self._lookups = Lookups(self._wanted, program.zone, prefix, _no_homes)
         self._steps: list[Step] = []
 
     def compile(self) -> Training:
-        gathered = [*self._gather_events(), *self._gather_traits()]
+        self._steps += self._lookups.steps
+        gathered = [*self._gather_rows(), *self._gather_traits()]
         parts = [self._rows_at(place, cutoff, gathered) for place, cutoff in enumerate(self._cutoffs)]
         table = f"{self._prefix}training"
         self._materialise(balanced(parts, lambda left, right: left.union(right, distinct=False)), table)
         return Training(tuple(self._steps), table)
 
-    def _gather_events(self) -> list[_Reading]:
-        """A table per reading of an event type."""
-        wanted = [
-            at_moment(_column_at(column, place), node, Moment(cutoff, self._program.zone))
-            for node, column in self._leaves.items()
-            if isinstance(node, Aggregate)
-            for place, cutoff in enumerate(self._cutoffs)
+    def _gather_rows(self) -> list[_Reading]:
+        """A table per reading of events, of a history, or of membership changes."""
+        scope = Scope(self._program.catalog, self._lookups)
+        return [
+            (self._materialise(source.table, f"{self._prefix}gathered_{place}"), source.absent)
+            for place, source in enumerate(gathered_sources(scope, self._wanted))
         ]
-        gathered: list[_Reading] = []
-        for slices in by_event(wanted):
-            for place, table in enumerate(gather(self._program.catalog, slices)):
-                name = f"{self._prefix}events_{slices[0].aggregate.event}_{place}"
-                gathered.append((self._materialise(table, name), absent_counts(slices)))
-        return gathered
 
     def _gather_traits(self) -> list[_Reading]:
         gathered: list[_Reading] = []
         for node, column in self._leaves.items():
-            if isinstance(node, TraitValue):
+            if isinstance(node, TraitValue) and not node.current:
                 past = past_traits(self._program.catalog.traits[node.name], self._cutoffs)
                 renamed = {_column_at(column, place): f"v{place}" for place in range(len(self._cutoffs))}
                 table = self._materialise(past.rename(renamed), f"{self._prefix}past_{node.name}")
@@ -105,11 +107,12 @@ class _TrainingRows:
 
     def _rows_at(self, place: int, cutoff: datetime, gathered: Sequence[_Reading]) -> ir.Table:
         """The rows of one cutoff, as a table that was made."""
-        sources = [_source_at(place, table, absent, self._leaves.values()) for table, absent in gathered]
+        found = (_source_at(place, table, absent, self._leaves.values()) for table, absent in gathered)
+        sources = [source for source in found if source.columns]
         program, moment = self._program, Moment(cutoff, self._program.zone)
-        first = contact_frame(program.catalog, cutoff, self._leaves.values(), sources, unknown_exists=False)
+        first = first_frame(program, moment, self._leaves, sources, self._lookups, unknown_exists=False)
         prefix = f"{self._prefix}cutoff{place}_"
-        builder = FrameBuilder(program, self._needs, moment, {}, self._leaves, self._wanted, prefix)
+        builder = FrameBuilder(program, self._needs, moment, {}, self._leaves, self._asked, prefix)
         frame = builder.build(first)
         translator = builder.translator(frame)
         population = self._block.population
@@ -126,6 +129,10 @@ class _TrainingRows:
     def _materialise(self, query: ir.Table, name: str) -> ir.Table:
         self._steps.append(Materialise(name, query))
         return ibis.table(query.schema(), name=name)
+
+
+def _no_homes() -> ir.Table:
+    raise LookupError("where a contact lived at a past cutoff is not known, so training has no clocks of contacts")
 
 
 def _column_at(column: str, place: int) -> str:

@@ -13,11 +13,12 @@ import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
+from segserver.compiler import finishing, hashes, inner, ranking
 from segserver.compiler.plan import Materialise, ScoreModel, Step
 from segserver.compiler.requirements import Requirements, Stage
 from segserver.compiler.translate import Moment, Translator
 from segserver.compiler.walk import Node
-from segserver.rules.expressions import ComputedTrait, InSegment, Score
+from segserver.rules.expressions import ComputedTrait, InSegment, Percentile, Score, Top
 from segserver.rules.program import Feature, Program
 
 _LEVELS_PER_STATEMENT = 6
@@ -132,7 +133,7 @@ class FrameBuilder:
             column = self.columns.get(node)
             return table[column] if column in held else None
 
-        return Translator(self._moment, read, self._thresholds)
+        return Translator(self._moment, read, self._thresholds, table.contact_id)
 
     def materialise(self, query: ir.Table, name: str) -> ir.Table:
         """Have a table made, and the table to read it by."""
@@ -144,8 +145,20 @@ class FrameBuilder:
 
     def _project(self, table: ir.Table, cells: Sequence[Node], stage: Stage) -> ir.Table:
         translator = self.translator(table)
-        made = {self.columns[cell]: translator.translate(self._needs.definition(cell)) for cell in cells}
+        made = {self.columns[cell]: self._made(cell, table, translator) for cell in cells}
         return table.select(table.contact_id, *self._carried(table, stage), **made).view()
+
+    def _made(self, cell: Node, table: ir.Table, translator: Translator) -> ir.Value:
+        standing = self._needs.standing
+        match cell:
+            case InSegment() | inner.Candidate() | inner.TrueSince():
+                return finishing.make(self._program, standing, cell, translator, self._moment)
+            case Top() | Percentile() | inner.Placed() | inner.Reaches():
+                return ranking.make(self._program, standing, cell, translator)
+            case inner.ContactHash():
+                return hashes.digest(table.contact_id)
+            case _:
+                return translator.translate(self._needs.definition(cell))
 
     def _carried(self, table: ir.Table, stage: Stage) -> list[ir.Value]:
         live = {self.columns[node] for node in self._live[stage]}

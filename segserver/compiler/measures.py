@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from decimal import Decimal
 
 import ibis
@@ -10,10 +11,13 @@ import ibis.expr.types as ir
 
 from segserver import relations
 from segserver.compiler import numbers
+from segserver.compiler.derived import ContactClock, Face, clock_column
 from segserver.compiler.numbers import number
 from segserver.compiler.slices import Slice
 from segserver.compiler.tables import EXACT
-from segserver.rules.expressions import Measure
+from segserver.compiler.windows import EXACT_UNITS, edge
+from segserver.rules.expressions import Measure, Regular
+from segserver.rules.times import Ago
 
 COUNTED = (Measure.COUNT, Measure.SUM, Measure.DISTINCT)
 """Measures that are 0, not unknown, when there is no event."""
@@ -27,7 +31,41 @@ def measured(rows: ir.Table, item: Slice, where: ir.BooleanValue | None) -> ir.V
         item: any measure but `most frequent`, which needs groups of its own.
         where: which rows count; None for all.
     """
+    if item.regular is not None:
+        return _regular(rows, item, item.regular, where)
     return _MEASURES[item.aggregate.measure](rows, item, where)
+
+
+def _regular(rows: ir.Table, item: Slice, wanted: Regular, where: ir.BooleanValue | None) -> ir.BooleanValue:
+    """Whether enough periods have an event: each event has the number of its period, 0 for the one that ends now."""
+    if wanted.periods == 1:
+        return rows.count(where=where) >= wanted.low
+    if wanted.unit in EXACT_UNITS:
+        since = ibis.literal(item.moment.as_of).delta(rows.occurred_at, unit="microsecond")
+        # Periods are [start, end), so the last microsecond before an end belongs to it, counting backwards.
+        period = (since - 1) // (EXACT_UNITS[wanted.unit] // timedelta(microseconds=1))
+    else:
+        starts = [_period_start(rows, item, wanted, place) for place in range(1, wanted.periods)]
+        period = _place_among(rows.occurred_at, starts, 0)
+    return period.nunique(where=where) >= wanted.low
+
+
+def _period_start(rows: ir.Table, item: Slice, wanted: Regular, place: int) -> ir.TimestampValue:
+    start = Ago(place, wanted.unit)
+    if wanted.in_contact_zone:
+        return rows[clock_column(ContactClock(Face.INSTANT, start))]
+    return ibis.literal(edge(start, item.moment.as_of, item.moment.zone))
+
+
+def _place_among(instant: ir.TimestampValue, starts: Sequence[ir.TimestampValue], first: int) -> ir.IntegerValue:
+    """How many of the starts, latest first, lie after an instant, found by halving; counted from `first`."""
+    if not starts:
+        return ibis.literal(first)
+    middle = len(starts) // 2
+    later = _place_among(instant, starts[:middle], first)
+    return ibis.ifelse(
+        instant >= starts[middle], later, _place_among(instant, starts[middle + 1 :], first + middle + 1)
+    )
 
 
 def _property(rows: ir.Table, item: Slice) -> ir.Value:

@@ -9,33 +9,66 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from segserver.compiler import finishing, inner, ranking
+from segserver.compiler.accounts import ACCOUNT, OVER_ACCOUNT
+from segserver.compiler.derived import ContactClock, Falls, Midnight, derived
+from segserver.compiler.standing import AFRESH, Standing
 from segserver.compiler.walk import Node, children
 from segserver.rules.expressions import (
+    AccountAny,
+    AccountCount,
+    AccountTrait,
     Aggregate,
     Arithmetic,
+    Changed,
     ComputedTrait,
     Condition,
     Consents,
     CreatedAt,
     Did,
+    HasBeen,
     InSegment,
     Known,
     Likely,
+    Percentile,
     Points,
+    Regular,
     Score,
+    SegmentChange,
+    Top,
     TraitValue,
+    WasIn,
 )
+from segserver.rules.expressions import Sequence as Steps
 from segserver.rules.program import Program
 
-LEAVES: tuple[type, ...] = (TraitValue, CreatedAt, Consents, Aggregate)
+LEAVES: tuple[type, ...] = (
+    TraitValue,
+    AccountTrait,
+    CreatedAt,
+    Consents,
+    Aggregate,
+    Regular,
+    Steps,
+    Changed,
+    HasBeen,
+    SegmentChange,
+    WasIn,
+    ContactClock,
+    Midnight,
+    Falls,
+    *inner.READ,
+)
 """Nodes that are read from the store."""
 
 NAMED: tuple[type, ...] = (ComputedTrait, InSegment, Score)
 """Nodes that stand for a block."""
+
+_ALWAYS_CELLS = NAMED + OVER_ACCOUNT + ranking.RANKING + inner.MADE
 
 _CHEAP: tuple[type, ...] = (Did, Known, Consents, InSegment, Likely)
 _DEEPEST = 24
@@ -61,10 +94,18 @@ class Requirements:
         program: where the blocks are.
         roots: what is wanted in the end.
         given: kinds of node that are columns of the store in this evaluation, besides `LEAVES`.
+        standing: what is taken over from earlier evaluations.
     """
 
-    def __init__(self, program: Program, roots: Sequence[Node], given: tuple[type, ...] = ()) -> None:
+    def __init__(
+        self,
+        program: Program,
+        roots: Sequence[Node],
+        given: tuple[type, ...] = (),
+        standing: Standing = AFRESH,
+    ) -> None:
         self._program = program
+        self.standing = standing
         self._given = LEAVES + given
         self._order = self._dependency_order(roots)
         uses = Counter(used for node in self._order for used in self.uses(node))
@@ -80,20 +121,26 @@ class Requirements:
         match node:
             case ComputedTrait(name=name):
                 return (self._program.traits[name].value,)
-            case InSegment(segment=segment):
-                return (self._program.segments[segment].where,)
+            case InSegment() | inner.Candidate() | inner.TrueSince():
+                return finishing.uses(self._program, self.standing, node)
+            case Top() | Percentile() | inner.Placed() | inner.Reaches():
+                return ranking.uses(self._program, node)
+            case inner.ContactHash():
+                return ()
             case Score(model=model):
                 block = self._program.models[model]
                 features = tuple(feature.value for feature in block.features)
                 return features if block.population is None else (*features, block.population)
             case Likely(model=model):
                 return (Score(model),)
+            case AccountAny() | AccountCount():
+                return (ACCOUNT, *children(node))
             case _:
-                return tuple(children(node))
+                return (*children(node), *derived(node))
 
     def definition(self, cell: Node) -> Node:
         """What is computed for a cell: the body of its block, or the cell itself."""
-        return self.uses(cell)[0] if isinstance(cell, ComputedTrait | InSegment) else cell
+        return self.uses(cell)[0] if isinstance(cell, ComputedTrait) else cell
 
     @cached_property
     def leaves(self) -> tuple[Node, ...]:
@@ -128,15 +175,27 @@ class Requirements:
 
     def missing_models(self, serving: Container[str]) -> dict[Node, str]:
         """The nodes that cannot be computed, each with the first model it needs that does not serve."""
+        return self.missing(lambda node: node.model if isinstance(node, Score) and node.model not in serving else None)
+
+    def missing(self, why: Callable[[Node], str | None]) -> dict[Node, str]:
+        """The nodes that cannot be computed, each with the first reason found at it or at what it needs.
+
+        A segment does not need those before it in its exclusive group: their stored members will do.
+        """
         missing: dict[Node, str] = {}
         for node in self._order:
-            if isinstance(node, Score) and node.model not in serving:
-                missing[node] = node.model
-                continue
-            reason = next((missing[used] for used in self.uses(node) if used in missing), None)
+            reason = why(node)
+            if reason is None:
+                reason = next((missing[used] for used in self._needed(node) if used in missing), None)
             if reason is not None:
                 missing[node] = reason
         return missing
+
+    def _needed(self, node: Node) -> Iterator[Node]:
+        replaceable: tuple[Node, ...] = ()
+        if isinstance(node, InSegment | inner.Candidate):
+            replaceable = finishing.rivals(self._program, node.segment)
+        return (used for used in self.uses(node) if used not in replaceable)
 
     def _dependency_order(self, roots: Sequence[Node]) -> list[Node]:
         """Every node needed, once, after all it uses; without recursion, as rules may be long."""
@@ -171,7 +230,7 @@ class Requirements:
     def _deserves_column(self, node: Node, uses: int, depth: float) -> bool:
         if isinstance(node, self._given):
             return False
-        if isinstance(node, NAMED):
+        if isinstance(node, _ALWAYS_CELLS):
             return True
         if not isinstance(node, Condition | Points | Arithmetic):
             return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -11,15 +11,35 @@ import ibis
 import ibis.expr.types as ir
 
 from segserver import relations
-from segserver.compiler.events import gather
+from segserver.compiler.accounts import ACCOUNT, account_column, account_traits
+from segserver.compiler.derived import ContactClock, Derived, Falls, Midnight, clock_column
+from segserver.compiler.events import Scope, gather
+from segserver.compiler.histories import past_traits, trait_changes
+from segserver.compiler.lookups import Lookups
 from segserver.compiler.measures import COUNTED
 from segserver.compiler.numbers import number
-from segserver.compiler.slices import Slice, at_moment
+from segserver.compiler.passages import segment_passages
+from segserver.compiler.sequences import completed
+from segserver.compiler.slices import Slice, Wanted, at_moment
 from segserver.compiler.tables import narrowed, unbound
 from segserver.compiler.translate import Moment
 from segserver.compiler.walk import Node
-from segserver.rules.expressions import Aggregate, Consents, CreatedAt, TraitValue
-from segserver.specs import Catalog, Trait
+from segserver.rules.expressions import (
+    AccountTrait,
+    Aggregate,
+    Changed,
+    ComputedTrait,
+    Consents,
+    CreatedAt,
+    HasBeen,
+    Regular,
+    SegmentChange,
+    TraitValue,
+    WasIn,
+)
+from segserver.rules.expressions import Sequence as Steps
+from segserver.rules.program import Program
+from segserver.specs import Catalog, Kind, Trait
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +62,10 @@ def leaf_columns(leaves: Iterable[Node]) -> dict[Node, str]:
     columns: dict[Node, str] = {}
     for leaf in leaves:
         match leaf:
-            case TraitValue(name=name):
-                columns[leaf] = relations.trait_column(name)
+            case TraitValue(name=name, current=current):
+                columns[leaf] = f"now_{name}" if current else relations.trait_column(name)
+            case AccountTrait():
+                columns[leaf] = account_column(leaf)
             case CreatedAt():
                 columns[leaf] = "created_at"
             case Consents(channel=channel):
@@ -56,7 +78,7 @@ def leaf_columns(leaves: Iterable[Node]) -> dict[Node, str]:
 def contact_frame(
     catalog: Catalog,
     as_of: datetime,
-    columns: Iterable[str],
+    columns: Mapping[Node, str],
     sources: Sequence[Source],
     *,
     among: str | None = None,
@@ -67,7 +89,7 @@ def contact_frame(
     Args:
         catalog: what `contacts` holds.
         as_of: naive UTC; created before it and not deleted by then.
-        columns: each from a source that has it, else from `contacts`.
+        columns: leaves to theirs, each from a source that has it, else from `contacts`.
         sources: joined to the contacts.
         among: table of the contacts concerned; None: all.
         unknown_exists: whether a contact without a known creation counts as existing.
@@ -85,40 +107,130 @@ def contact_frame(
                 found[name] = ibis.ifelse(table.contact_id.isnull(), source.absent[name], table[column])
     return joined.select(
         contact_id=contacts.contact_id,
-        **{name: found[name] if name in found else contacts[name] for name in columns},
+        **{name: found[name] if name in found else contacts[_own_column(leaf)] for leaf, name in columns.items()},
     ).view()
 
 
-def event_sources(
-    catalog: Catalog,
-    columns: Mapping[Node, str],
+def _own_column(leaf: Node) -> str:
+    """The column of `contacts` that holds a leaf."""
+    match leaf:
+        case TraitValue(name=name):
+            return relations.trait_column(name)
+        case _:
+            return leaf_columns([leaf])[leaf]
+
+
+def first_frame(
+    program: Program,
     moment: Moment,
+    columns: Mapping[Node, str],
+    sources: Sequence[Source],
+    lookups: Lookups,
     *,
     among: str | None = None,
-    entries: ir.Table | None = None,
-) -> list[Source]:
-    """The aggregates among some nodes, each event type read once.
+    unknown_exists: bool = True,
+) -> ir.Table:
+    """`contact_frame` with what is looked up in calendars besides."""
+    plain: dict[Node, str] = {
+        leaf: column for leaf, column in columns.items() if not isinstance(leaf, Midnight | Falls)
+    }
+    frame = contact_frame(program.catalog, moment.as_of, plain, sources, among=among, unknown_exists=unknown_exists)
 
-    Args:
-        catalog: where the events are declared.
-        columns: node to the column it shall have; other nodes than aggregates are passed over.
-        moment: when.
-        among: table of the contacts concerned; None: all.
-        entries: see `events.gather`.
+    def read(node: Node) -> ir.Value | None:
+        while isinstance(node, ComputedTrait):
+            node = program.traits[node.name].value
+        return frame[plain[node]] if node in plain else None
+
+    needs: dict[tuple[Derived, Moment], str] = {
+        (leaf, moment): column for leaf, column in columns.items() if isinstance(leaf, Midnight | Falls)
+    }
+    return lookups.join(frame, needs, read)
+
+
+def zone_traits(catalog: Catalog) -> list[Trait]:
+    """The traits that say in which zone a contact lives, as far as the catalog has them."""
+    found = (catalog.traits.get(name) for name in (relations.ZONE_TRAIT, relations.COUNTRY_TRAIT))
+    return [trait for trait in found if trait is not None and trait.type.kind is Kind.TEXT]
+
+
+def contact_homes(catalog: Catalog, as_of: datetime, among: str | None, *, historical: bool) -> ir.Table:
+    """Where contacts live: `contact_id`, `home_zone`, `country`, both empty where unknown."""
+    traits = zone_traits(catalog)
+    leaves = leaf_columns(TraitValue(trait.name, trait.type) for trait in traits)
+    past = past_sources([trait for trait in traits if trait.history], as_of, among=among) if historical else []
+    frame = contact_frame(catalog, as_of, leaves, past, among=among)
+    empty: ir.StringValue = ibis.literal("")
+    known = {trait.name: frame[relations.trait_column(trait.name)].fill_null("") for trait in traits}
+    return frame.select(
+        "contact_id",
+        home_zone=known.get(relations.ZONE_TRAIT, empty),
+        country=known.get(relations.COUNTRY_TRAIT, empty),
+    )
+
+
+def gathered_sources(scope: Scope, wanted: Sequence[Wanted]) -> list[Source]:
+    """What has to be gathered from other rows than the contact's own; other nodes are passed over.
+
+    Each event type is read once for all its aggregates, and once more for each step of a sequence; each history and
+    the membership changes once for all that is asked of them at one moment.
     """
-    wanted = [at_moment(column, node, moment) for node, column in columns.items() if isinstance(node, Aggregate)]
-    sources = []
-    for slices in by_event(wanted):
-        for table in gather(catalog, slices, among=among, entries=entries):
-            held = [item for item in slices if item.column in table.columns]
-            sources.append(Source(table, {item.column: item.column for item in held}, absent_counts(held)))
-    return sources
+    return [
+        *_aggregates(scope, wanted),
+        *_sequences(scope, wanted),
+        *_trait_changes(scope, wanted),
+        *_passages(scope, wanted),
+        *_clocks(scope, wanted),
+    ]
+
+
+def _aggregates(scope: Scope, wanted: Sequence[Wanted]) -> Iterator[Source]:
+    slices = [
+        at_moment(item.column, item.node, item.moment) for item in wanted if isinstance(item.node, Aggregate | Regular)
+    ]
+    for same_event in by_event(slices):
+        for table in gather(scope, same_event):
+            held = [item for item in same_event if item.column in table.columns]
+            yield Source(table, {item.column: item.column for item in held}, absent_counts(held))
+
+
+def _sequences(scope: Scope, wanted: Sequence[Wanted]) -> Iterator[Source]:
+    for item in wanted:
+        if isinstance(item.node, Steps):
+            found = completed(scope, item.node, item.moment)
+            yield _conditions(found.mutate(**{item.column: ibis.literal(True)}), [item])
+
+
+def _trait_changes(scope: Scope, wanted: Sequence[Wanted]) -> Iterator[Source]:
+    groups: dict[tuple[str, Moment], list[Wanted]] = {}
+    for item in wanted:
+        if isinstance(item.node, Changed | HasBeen):
+            groups.setdefault((item.node.trait.name, item.moment), []).append(item)
+    for (name, _), items in groups.items():
+        yield _conditions(trait_changes(scope, scope.catalog.traits[name], items), items)
+
+
+def _passages(scope: Scope, wanted: Sequence[Wanted]) -> Iterator[Source]:
+    items = [item for item in wanted if isinstance(item.node, SegmentChange | WasIn)]
+    if items:
+        yield _conditions(segment_passages(scope, items), items)
+
+
+def _clocks(scope: Scope, wanted: Sequence[Wanted]) -> Iterator[Source]:
+    shown = {item.column: clock_column(item.node) for item in wanted if isinstance(item.node, ContactClock)}
+    if shown and scope.lookups.clocks is not None:
+        yield Source(scope.lookups.clocks, shown)
+
+
+def _conditions(table: ir.Table, items: Iterable[Wanted]) -> Source:
+    """Conditions by their columns; false for a missing contact."""
+    columns = [item.column for item in items]
+    return Source(table, {column: column for column in columns}, dict.fromkeys(columns, ibis.literal(False)))
 
 
 def absent_counts(slices: Iterable[Slice]) -> dict[str, ir.Value]:
-    """The columns that are 0 for a contact without events."""
-    zero = number(Decimal(0))
-    return {item.column: zero for item in slices if item.aggregate.measure in COUNTED}
+    """The columns that are 0 or false, not unknown, for a contact without events."""
+    zero, no = number(Decimal(0)), ibis.literal(False)
+    return {item.column: zero if item.regular is None else no for item in slices if item.aggregate.measure in COUNTED}
 
 
 def by_event(slices: Iterable[Slice]) -> list[list[Slice]]:
@@ -136,25 +248,14 @@ def past_sources(traits: Iterable[Trait], as_of: datetime, *, among: str | None 
     ]
 
 
-def past_traits(trait: Trait, instants: Sequence[datetime], *, among: str | None = None) -> ir.Table:
-    """A trait with history as it was at some instants, from one pass over its changes.
-
-    What holds at an instant is the latest change before it that was known by then; of several sources the first
-    known value wins.
-
-    Returns:
-        `contact_id`, unique, and `v0`, `v1`, ... in the order of `instants`; null is unknown.
-    """
-    rows = narrowed(unbound(relations.history_table(trait)), among)
-    lasting = (rows.valid_to > rows.valid_from).fill_null(True)
-    change = ibis.struct({"t": rows.valid_from, "k": rows.known_at, "v": rows.value})
-    results: dict[str, ir.Value] = {}
-    for place, instant in enumerate(instants):
-        at = ibis.literal(instant)
-        seen = lasting & (rows.valid_from < at) & (rows.known_at <= at)
-        held = [change.max(where=seen & (rows.connection == source))["v"] for source in trait.sources]
-        results[f"v{place}"] = ibis.coalesce(*held)
-    return rows.group_by("contact_id").aggregate(**results)
+def account_sources(catalog: Catalog, columns: Mapping[Node, str], *, among: str | None = None) -> list[Source]:
+    """The traits of accounts among some nodes; the account itself stands in `contacts`."""
+    wanted = {
+        column: relations.trait_column(node.name)
+        for node, column in columns.items()
+        if isinstance(node, AccountTrait) and node != ACCOUNT
+    }
+    return [Source(account_traits(catalog, wanted.values(), among=among), wanted)] if wanted else []
 
 
 def _living(contacts: ir.Table, as_of: datetime, unknown_exists: bool) -> ir.BooleanValue:

@@ -16,33 +16,46 @@ from typing import Any
 import ibis
 import ibis.expr.types as ir
 
-from segserver.compiler import comparisons, durations, numbers, texts
+from segserver.compiler import accounts, comparisons, distances, durations, hashes, numbers, occasions, texts
+from segserver.compiler.derived import Midnight
 from segserver.compiler.numbers import balanced, number
 from segserver.compiler.walk import Node
-from segserver.compiler.windows import day_of, edge, local_midnight
+from segserver.compiler.windows import edge, local_midnight
 from segserver.rules.expressions import (
+    AccountAny,
+    AccountCount,
     All,
+    Anniversary,
     AnyOf,
     Arithmetic,
     AtLeast,
     Between,
+    Changed,
     Comparison,
     Condition,
     Consents,
     Did,
+    FirstDid,
+    HasBeen,
+    InBucket,
     InSegment,
     Instant,
     Known,
     Likely,
     ListTest,
     Literal,
+    Near,
     Not,
     OnDay,
     OneOf,
     Points,
+    Regular,
     Score,
+    SegmentChange,
+    Sequence,
     TextTest,
     Value,
+    WasIn,
 )
 from segserver.specs import Kind
 
@@ -67,6 +80,7 @@ class Translator:
         moment: what `as_of` and calendar words mean.
         read: the column that holds a node, or None if it has to be built.
         thresholds: model to the score from which `likely` holds.
+        contact_id: whom a row is about; None where rows are events.
     """
 
     def __init__(
@@ -74,16 +88,27 @@ class Translator:
         moment: Moment,
         read: Callable[[Node], ir.Value | None],
         thresholds: Mapping[str, float],
+        contact_id: ir.StringValue | None = None,
     ) -> None:
         self._moment = moment
         self._read = read
         self._thresholds = thresholds
+        self._contact_id = contact_id
 
     def translate(self, node: Node) -> ir.Value:
         """A value, or a condition that is never unknown."""
-        return self.condition(node) if isinstance(node, Condition) else self.value(node)
+        if isinstance(node, Condition):
+            return self.condition(node)
+        return self.value(node) if isinstance(node, Value) else self.column(node)
 
-    def feature(self, node: Node) -> ir.FloatingValue:
+    def column(self, node: Node) -> ir.Value:
+        """What already has a column."""
+        found = self._read(node)
+        if found is None:
+            raise LookupError(f"no column holds {node!r}")
+        return found
+
+    def feature(self, node: Value | Condition) -> ir.FloatingValue:
         """A value as an input of a model: float64, conditions and booleans 0 or 1, durations in days."""
         found = self.translate(node)
         if isinstance(node, Condition):
@@ -109,6 +134,9 @@ class Translator:
             case Points(criteria=criteria):
                 nought = number(Decimal(0))
                 return numbers.total([ibis.ifelse(self.condition(item), number(n), nought) for n, item in criteria])
+            case AccountCount(where=where):
+                met = None if where is None else self.condition(where)
+                return accounts.counted(met, self.value(accounts.ACCOUNT))
             case _:
                 raise LookupError(f"no column holds {node!r}, and it has no parts to build it from")
 
@@ -161,7 +189,7 @@ class Translator:
         day = self.value(left)
         if isinstance(right, Instant):
             return comparisons.compare_day(op, day, edge(right.edge, self._moment.as_of, zone), zone)
-        return comparisons.compare(op, comparisons.midnight_of(day, zone), self.value(right))
+        return comparisons.compare(op, self.column(Midnight(left)), self.value(right))
 
     def _one_of(self, node: OneOf) -> ir.BooleanValue:
         kinds = {option.type.kind for option in node.options}
@@ -182,12 +210,25 @@ class Translator:
         return self._holds(">=", node.value, node.low) & self._holds("<=", node.value, node.high)
 
     def _on_day(self, node: OnDay) -> ir.BooleanValue:
-        zone = self._moment.zone
-        start, end = day_of(edge(node.day, self._moment.as_of, zone), zone)
-        value = self.value(node.value)
-        if node.value.type.kind is Kind.DATE:
-            return comparisons.compare_day("=", value, start, zone).fill_null(False)
-        return ((value >= ibis.literal(start)) & (value < ibis.literal(end))).fill_null(False)
+        value, moment = self.value(node.value), self._moment
+        return occasions.on_day(node, value, moment.as_of, moment.zone, self.column).fill_null(False)
+
+    def _anniversary(self, node: Anniversary) -> ir.BooleanValue:
+        value, moment = self.value(node.value), self._moment
+        return occasions.anniversary(node, value, moment.as_of, moment.zone, self.column).fill_null(False)
+
+    def _first_did(self, node: FirstDid) -> ir.BooleanValue:
+        since, moment = self.value(node.since), self._moment
+        return occasions.first_did(node, since, moment.as_of, moment.zone, self.column).fill_null(False)
+
+    def _near(self, node: Near) -> ir.BooleanValue:
+        distance = distances.kilometres(self.value(node.value), node.latitude, node.longitude)
+        return (distance <= numbers.float_literal(float(node.kilometres))).fill_null(False)
+
+    def _in_bucket(self, node: InBucket) -> ir.BooleanValue:
+        if self._contact_id is None:
+            raise LookupError(f"{node!r} speaks of a contact, and there is none here")
+        return hashes.in_bucket(self._contact_id, node.name, node.low, node.high)
 
     def _text_test(self, node: TextTest) -> ir.BooleanValue:
         value = self.value(node.value)
@@ -232,8 +273,11 @@ class Translator:
         reached = self.value(Score(node.model)) >= numbers.float_literal(self._thresholds[node.model])
         return reached.fill_null(False)
 
-    def _column_only(self, node: InSegment | Consents) -> ir.BooleanValue:
-        raise LookupError(f"no column holds {node!r}")
+    def _account_any(self, node: AccountAny) -> ir.BooleanValue:
+        return accounts.holds_for_any(self.condition(node.item), self.value(accounts.ACCOUNT))
+
+    def _column_only(self, node: Condition) -> ir.BooleanValue:
+        return self.column(node)
 
 
 _BUILDERS: Mapping[type, Callable[[Translator, Any], ir.BooleanValue]] = {
@@ -250,6 +294,17 @@ _BUILDERS: Mapping[type, Callable[[Translator, Any], ir.BooleanValue]] = {
     Not: Translator._not,
     AtLeast: Translator._at_least,
     Likely: Translator._likely,
+    AccountAny: Translator._account_any,
+    Anniversary: Translator._anniversary,
+    FirstDid: Translator._first_did,
+    Near: Translator._near,
+    InBucket: Translator._in_bucket,
     InSegment: Translator._column_only,
     Consents: Translator._column_only,
+    Regular: Translator._column_only,
+    Sequence: Translator._column_only,
+    Changed: Translator._column_only,
+    HasBeen: Translator._column_only,
+    SegmentChange: Translator._column_only,
+    WasIn: Translator._column_only,
 }

@@ -6,10 +6,13 @@ import dataclasses
 import typing
 from collections.abc import Callable, Iterator
 
-from segserver.rules.expressions import Aggregate, Condition, Did, Value
+from segserver.compiler.derived import Derived
+from segserver.compiler.inner import Inner
+from segserver.rules.expressions import Aggregate, Condition, Did, FirstDid, Regular, Sequence, Value
+from segserver.rules.times import Window
 
-Node = Value | Condition
-"""A value or a condition of a checked program."""
+Node = Value | Condition | Derived | Inner
+"""A value or a condition of a checked program, or what one reads besides."""
 
 NODES: tuple[type, ...] = (*typing.get_args(Value), *typing.get_args(Condition))
 
@@ -25,12 +28,24 @@ def children(node: Node) -> Iterator[Node]:
         yield from _nodes_in(getattr(node, name))
 
 
-def rewrite(node: Node, change: Callable[[Aggregate], Aggregate]) -> Node:
-    """The same tree with every aggregate in it changed."""
-    if isinstance(node, Aggregate):
-        return change(node)
+def within(node: Node) -> Iterator[Node]:
+    """A node and all nodes below it."""
+    yield node
+    for child in children(node):
+        yield from within(child)
+
+
+def rewrite(node: Node, change: Callable[[Window], Window]) -> Node:
+    """The same tree with the window of everything that looks at events changed.
+
+    What looks at a contact's first event ever, or at periods that end now, has no such window and stays as it is.
+    """
+    if isinstance(node, Aggregate | Sequence):
+        return dataclasses.replace(node, window=change(node.window))
     if isinstance(node, Did):
-        return dataclasses.replace(node, count=change(node.count))
+        return dataclasses.replace(node, count=dataclasses.replace(node.count, window=change(node.count.window)))
+    if isinstance(node, FirstDid | Regular | Derived | Inner):
+        return node
     changed: dict[str, typing.Any] = {name: _rewrite_field(getattr(node, name), change) for name in _FIELDS[type(node)]}
     return typing.cast(Node, dataclasses.replace(typing.cast(typing.Any, node), **changed))
 
@@ -49,7 +64,7 @@ def _nodes_in(value: object) -> Iterator[Node]:
             yield from _nodes_in(item)
 
 
-def _rewrite_field(value: object, change: Callable[[Aggregate], Aggregate]) -> object:
+def _rewrite_field(value: object, change: Callable[[Window], Window]) -> object:
     if isinstance(value, NODES):
         return rewrite(typing.cast(Node, value), change)
     if isinstance(value, tuple):

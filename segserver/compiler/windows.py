@@ -13,12 +13,14 @@ from zoneinfo import ZoneInfo
 
 from segserver.rules.times import Ago, CalendarStart, Edge, Fixed, Unit, Window
 
-_EXACT = {
+EXACT_UNITS = {
     Unit.MINUTES: timedelta(minutes=1),
     Unit.HOURS: timedelta(hours=1),
     Unit.DAYS: timedelta(days=1),
     Unit.WEEKS: timedelta(weeks=1),
 }
+"""Units that last equally long whatever the calendar."""
+
 _MONTHS = {Unit.MONTHS: 1, Unit.YEARS: 12}
 _ENDS = (datetime.min, datetime.max)
 _DAY = timedelta(days=1)
@@ -43,8 +45,8 @@ def edge(at: Edge, as_of: datetime, zone: str) -> datetime:
         case CalendarStart(unit=unit, offset=offset):
             return local_midnight(_calendar_day(to_local(as_of, zone).date(), unit, offset), zone)
         case Ago(amount=amount, unit=unit):
-            if unit in _EXACT:
-                return _back(as_of, amount, _EXACT[unit])
+            if unit in EXACT_UNITS:
+                return _back(as_of, amount, EXACT_UNITS[unit])
             stepped = _step_months(to_local(as_of, zone), -amount * _MONTHS[unit])
             return stepped if stepped in _ENDS else to_utc(stepped, zone)
 

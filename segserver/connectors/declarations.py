@@ -22,12 +22,25 @@ from segserver.connectors.schema_fields import Variable
 from segserver.connectors.suggestions import closest, cure
 from segserver.connectors.yaml_positions import Document, Path
 from segserver.errors import Diagnostic, MissingSecret, Severity, Span
-from segserver.specs import ConnectionSpec, ConsentSpec, ContactsSpec, EventSpec, PropertySpec, Secret, TraitSpec, Type
+from segserver.specs import (
+    AccountsSpec,
+    ConnectionSpec,
+    ConsentSpec,
+    ContactsSpec,
+    EventSpec,
+    PropertySpec,
+    Secret,
+    TraitSpec,
+    Type,
+)
 
 _PAIR = re.compile(r"(?P<before>(?P<key>[\w -]+)[\"']?[ \t]*:[ \t]*)(?P<value>[^\s,}#][^\n,}#]*)")
 _SECRETS = ("token", "client_id", "client_secret", "api_secret", "webhook_secret")
-_COMMON = frozenset({"kind", "audiences", "every", "latency", "quota", "contacts", "events"})
-_CONTACTS = frozenset({"identities", "traits", "created", "consent"})
+_COMMON = frozenset({"kind", "audiences", "every", "latency", "quota", "contacts", "accounts", "events"})
+_CONTACTS = frozenset({"identities", "traits", "created", "consent", "account"})
+_ACCOUNTS = frozenset({"key", "traits"})
+_RECORD_ID = "hs_object_id"
+"""What contacts of a platform name their account by, where the declaration has no choice."""
 _EVENT = frozenset({"at", "properties", "counts_as"})
 
 
@@ -193,6 +206,7 @@ class _Builder:
                 key: value for key, value in values.items() if key not in _COMMON and not isinstance(value, Variable)
             },
             place=self.document.keys[("kind",)],
+            accounts=self._accounts(values["accounts"]) if values.get("accounts") else None,
         )
 
     def _secret(self, key: str, variable: Variable) -> Secret:
@@ -203,7 +217,7 @@ class _Builder:
         return ContactsSpec(
             identities=_by_name(contacts["identities"]),
             traits=tuple(
-                TraitSpec(_nfc(name), *_field(name, trait), trait["history"], self._key(*here, "traits", name))
+                _trait(name, trait, self._key(*here, "traits", name), history=trait["history"])
                 for name, trait in contacts["traits"].items()
             ),
             created=contacts["created"],
@@ -213,6 +227,18 @@ class _Builder:
             ),
             options={key: value for key, value in contacts.items() if key not in _CONTACTS},
             place=self._key(*here),
+            account=contacts["account"],
+        )
+
+    def _accounts(self, accounts: Mapping[str, Any]) -> AccountsSpec:
+        return AccountsSpec(
+            key=accounts.get("key", _RECORD_ID),
+            traits=tuple(
+                _trait(name, trait, self._key("accounts", "traits", name), history=False)
+                for name, trait in accounts["traits"].items()
+            ),
+            options={key: value for key, value in accounts.items() if key not in _ACCOUNTS},
+            place=self._key("accounts"),
         )
 
     def _event(self, name: str, event: Mapping[str, Any]) -> EventSpec:
@@ -223,7 +249,7 @@ class _Builder:
             name=_nfc(name),
             at=event.get("at"),
             properties=tuple(
-                PropertySpec(_nfc(key), *_field(key, item), self._key("events", name, "properties", key))
+                _property(key, item, self._key("events", name, "properties", key))
                 for key, item in event["properties"].items()
             ),
             counts_as=event["counts_as"],
@@ -235,9 +261,24 @@ class _Builder:
         return self.document.keys[path]
 
 
-def _field(name: str, field: Mapping[str, Any]) -> tuple[str, Type]:
-    """The source's field, which has the same name where none is written, and the type."""
-    return field.get("source", name), Type(field["type"], field.get("unit"))
+def _trait(name: str, written: Mapping[str, Any], place: Span, *, history: bool) -> TraitSpec:
+    field, longitude = _fields(name, written)
+    return TraitSpec(_nfc(name), field, _type(written), history, place, longitude)
+
+
+def _property(name: str, written: Mapping[str, Any], place: Span) -> PropertySpec:
+    field, longitude = _fields(name, written)
+    return PropertySpec(_nfc(name), field, _type(written), place, longitude)
+
+
+def _fields(name: str, written: Mapping[str, Any]) -> tuple[str, str | None]:
+    """The source's field, which has the same name where none is written; of a place in two fields both."""
+    source = written.get("source", name)
+    return source if isinstance(source, tuple) else (source, None)
+
+
+def _type(written: Mapping[str, Any]) -> Type:
+    return Type(written["type"], written.get("unit"))
 
 
 def _by_name(names: Mapping[str, str]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 files            the connector: which streams, which audience file
 files_pull       one pull of a stream: what changed, what vanished, pages
 files_keys       which rows each file held when it was last read
-files_rows       rows to contacts and events
+files_rows       rows to contacts, accounts and events
 files_tables     files to rows (files_csv, files_lines for text)
 files_findings   what is wrong, collected
 files_audiences  audience files
@@ -21,7 +21,7 @@ from segserver.connectors.base import Outcome, Status, Trigger, Write
 from segserver.connectors.files_audiences import ForeignFile, address
 from segserver.connectors.files_findings import Findings
 from segserver.connectors.files_pull import Pull, match, readable
-from segserver.connectors.files_rows import ContactRows, EventRows, Rows
+from segserver.connectors.files_rows import AccountRows, ContactRows, EventRows, Rows
 from segserver.connectors.files_tables import open_table
 from segserver.errors import SettingsError
 from segserver.records import Cursor, Deletion, Page, SourceItem
@@ -30,7 +30,8 @@ from segserver.specs import ConnectionSpec, Target
 __all__ = ["CONTACTS", "MEMBER", "FilesConnector", "address"]
 
 CONTACTS = "contacts"
-"""The stream of contacts; each event is a stream of its own name."""
+ACCOUNTS = "accounts"
+"""The streams of contacts and of accounts; each event is a stream of its own name."""
 
 FILE = "file"
 """The kind of target there is."""
@@ -56,12 +57,14 @@ class FilesConnector:
         self._rows: dict[str, Rows] = {}
         if spec.contacts is not None:
             self._rows[CONTACTS] = ContactRows(spec.contacts)
+        if spec.accounts is not None:
+            self._rows[ACCOUNTS] = AccountRows(spec.accounts)
         self._rows |= {event.name: EventRows(event) for event in spec.events}
 
     # ---- reading ---------------------------------------------------------------------------------------------------
 
     def streams(self) -> Sequence[str]:
-        """Contacts first, then each event."""
+        """Contacts first, then accounts, then each event."""
         return tuple(self._rows)
 
     def read(self, stream: str, cursor: Cursor | None, until: datetime) -> Iterator[Page]:
@@ -72,7 +75,7 @@ class FilesConnector:
             SettingsError: a declared file does not exist or cannot be read.
             RetryLater: a file changed while it was being read.
         """
-        state = self._state / ("contacts" if stream == CONTACTS else f"event-{stream}")
+        state = self._state / (stream if stream in (CONTACTS, ACCOUNTS) else f"event-{stream}")
         return Pull(self._rows[stream], self._directory, state, cursor, until).pages()
 
     def read_contacts(self, source_ids: Sequence[str]) -> Sequence[SourceItem]:

@@ -1,4 +1,4 @@
-"""Rows of a table as contacts or events, typed as the connection declares; every bad cell is reported at its place."""
+"""Rows of a table as contacts, accounts or events, typed as declared; every bad cell is reported at its place."""
 
 from __future__ import annotations
 
@@ -14,8 +14,16 @@ from segserver.connectors.files_tables import Table
 from segserver.connectors.suggestions import cure
 from segserver.connectors.values import allowed, parse, render
 from segserver.errors import Span
-from segserver.records import ContactRecord, Deletion, EventGone, EventRecord, SourceItem
-from segserver.specs import INSTANT, TEXT, ContactsSpec, EventSpec, Type
+from segserver.records import (
+    AccountGone,
+    AccountRecord,
+    ContactRecord,
+    Deletion,
+    EventGone,
+    EventRecord,
+    SourceItem,
+)
+from segserver.specs import INSTANT, TEXT, AccountsSpec, ContactsSpec, EventSpec, PropertySpec, TraitSpec, Type
 
 
 class Read(NamedTuple):
@@ -23,7 +31,7 @@ class Read(NamedTuple):
 
     row: Row
     key: str
-    item: ContactRecord | EventRecord
+    item: ContactRecord | AccountRecord | EventRecord
     occurred_at: datetime | None
 
 
@@ -61,6 +69,10 @@ class _Columns:
         """Position of a column among those read; the same column may serve several purposes."""
         self.places.setdefault(column, declared)
         return list(self.places).index(column)
+
+    def indices(self, spec: TraitSpec | PropertySpec) -> list[int]:
+        """Positions of the columns that a trait or a property is read from."""
+        return [self.index(column, spec.place) for column in spec.fields]
 
     @property
     def names(self) -> list[str]:
@@ -102,19 +114,31 @@ class _Cells:
 
     def typed(self, index: int, type: Type) -> object:
         """A cell's value; None also where it is bad, which is reported."""
+        return self._parsed(index, self.row.cells[index], type)
+
+    def mapped(self, indices: Sequence[int], type: Type) -> object:
+        """The value of a trait or a property, from its cell, or for a place from its two cells."""
+        cells = tuple(self.row.cells[index] for index in indices)
+        return self._parsed(indices[0], cells if len(cells) > 1 else cells[0], type)
+
+    def _parsed(self, index: int, raw: object, type: Type) -> object:
         try:
-            return parse(self.row.cells[index], type)
+            return parse(raw, type)
         except ValueError as error:
             self._report(index, "bad-cell", str(error))
             return None
 
+    def text(self, index: int) -> str | None:
+        """A cell's text without blanks around it; None where there is none."""
+        value = self.typed(index, TEXT)
+        return (str(value).strip() or None) if value is not None else None
+
     def name(self, index: int, purpose: str) -> str:
         """A cell that must hold a name: text without blanks around it; a missing one is reported."""
-        value = self.typed(index, TEXT)
-        text = str(value).strip() if value is not None else ""
-        if not text:
+        text = self.text(index)
+        if text is None:
             self._report(index, "missing-cell", f"the row has no {purpose}; fill it in, or remove the row")
-        return text
+        return text or ""
 
     def instant(self, index: int, purpose: str) -> datetime:
         """A cell that must hold an instant; a missing one is reported."""
@@ -150,16 +174,19 @@ class ContactRows:
     def __init__(self, spec: ContactsSpec) -> None:
         self.pattern = str(spec.options["path"])
         self.declared = spec.place
-        traits = [(trait.name, trait.field, str(trait.type)) for trait in spec.traits]
+        traits = [(trait.name, *trait.fields, str(trait.type)) for trait in spec.traits]
         consent = [(line.channel, line.field, line.means) for line in spec.consent]
-        self.declaration = _digest(dict(spec.identities), traits, spec.created, consent, dict(spec.options))
+        self.declaration = _digest(
+            dict(spec.identities), traits, spec.created, consent, spec.account, dict(spec.options)
+        )
         self._columns = _Columns()
         column = self._columns.index
         self._key = column(str(spec.options["key"]), spec.place) if "key" in spec.options else None
         self.key_column: str | None = str(spec.options.get("key") or next(iter(spec.identities.values())))
         self._identities = [(kind, column(field, spec.place)) for kind, field in spec.identities.items()]
         self._created = column(spec.created, spec.place) if spec.created is not None else None
-        self._traits = [(trait.name, column(trait.field, trait.place), trait.type) for trait in spec.traits]
+        self._account = column(spec.account, spec.place) if spec.account is not None else None
+        self._traits = [(trait.name, self._columns.indices(trait), trait.type) for trait in spec.traits]
         self._consent = [(line.channel, column(line.field, line.place), line.means) for line in spec.consent]
 
     def read(self, table: Table, findings: Findings) -> Iterator[Read]:
@@ -176,19 +203,42 @@ class ContactRows:
     def _contact(self, cells: _Cells) -> ContactRecord:
         kind, first = self._identities[0]
         source_id = cells.name(first, kind) if self._key is None else cells.name(self._key, "key")
-        identities = {
-            kind: str(value).strip()
-            for kind, index in self._identities
-            if (value := cells.typed(index, TEXT)) is not None and str(value).strip()
-        }
+        identities = {kind: text for kind, index in self._identities if (text := cells.text(index)) is not None}
         created = cells.typed(self._created, INSTANT) if self._created is not None else None
         return ContactRecord(
             source_id=source_id,
             identities=identities,
-            traits={name: cells.typed(index, type) for name, index, type in self._traits},
+            traits={name: cells.mapped(indices, type) for name, indices, type in self._traits},
             consent={channel: cells.consent(index, means) for channel, index, means in self._consent},
             created_at=cast(datetime | None, created),
+            account=cells.text(self._account) if self._account is not None else None,
         )
+
+
+class AccountRows:
+    """Accounts: one row each, named by `key:`."""
+
+    def __init__(self, spec: AccountsSpec) -> None:
+        self.pattern = str(spec.options["path"])
+        self.declared = spec.place
+        traits = [(trait.name, *trait.fields, str(trait.type)) for trait in spec.traits]
+        self.declaration = _digest(spec.key, traits, dict(spec.options))
+        self._columns = _Columns()
+        self.key_column: str | None = spec.key
+        self._key = self._columns.index(spec.key, spec.place)
+        self._traits = [(trait.name, self._columns.indices(trait), trait.type) for trait in spec.traits]
+
+    def read(self, table: Table, findings: Findings) -> Iterator[Read]:
+        """Every good row as an account."""
+        for cells in self._columns.rows(table, findings):
+            key = cells.name(self._key, "key")
+            traits = {name: cells.mapped(indices, type) for name, indices, type in self._traits}
+            if cells.good:
+                yield Read(cells.row, key, AccountRecord(key, traits), None)
+
+    def gone(self, key: str, _at: datetime) -> SourceItem:
+        """An account whose row vanished is no more."""
+        return AccountGone(key)
 
 
 class EventRows:
@@ -198,7 +248,7 @@ class EventRows:
         self.pattern = str(spec.options["path"])
         self.declared = spec.place
         self._event = spec.name
-        properties = [(item.name, item.field, str(item.type)) for item in spec.properties]
+        properties = [(item.name, *item.fields, str(item.type)) for item in spec.properties]
         self.declaration = _digest(spec.name, spec.at, properties, dict(spec.options))
         self._columns = _Columns()
         column = self._columns.index
@@ -208,7 +258,7 @@ class EventRows:
         self._kind, field = next(iter(contact.items()))
         self._contact = column(field, spec.place)
         self._at = column(str(spec.at), spec.place)
-        self._properties = [(item.name, column(item.field, item.place), item.type) for item in spec.properties]
+        self._properties = [(item.name, self._columns.indices(item), item.type) for item in spec.properties]
 
     def read(self, table: Table, findings: Findings) -> Iterator[Read]:
         """Every good row as an event."""
@@ -217,7 +267,7 @@ class EventRows:
             key = cells.name(self._key, "key") if self._key is not None else ""
             contact = cells.name(self._contact, self._kind)
             at = cells.instant(self._at, "instant")
-            properties = {name: cells.typed(index, type) for name, index, type in self._properties}
+            properties = {name: cells.mapped(indices, type) for name, indices, type in self._properties}
             if not cells.good:
                 continue
             if self._key is None:

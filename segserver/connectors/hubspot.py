@@ -1,4 +1,4 @@
-"""HubSpot as a source of contacts and events and as a destination of lists and properties."""
+"""HubSpot as a source of contacts, accounts and events and as a destination of lists and properties."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 
 from segserver.connectors.base import Outcome, Status, Trigger, Write
 from segserver.connectors.batches import outcomes
+from segserver.connectors.hubspot_accounts import AccountsStream
 from segserver.connectors.hubspot_api import HubSpotApi
 from segserver.connectors.hubspot_contacts import ContactsStream
 from segserver.connectors.hubspot_deals import DealsStream
@@ -19,6 +20,7 @@ from segserver.records import Cursor, Page, SourceItem
 from segserver.specs import ConnectionSpec, Target
 
 CONTACTS_STREAM = "contacts"
+ACCOUNTS_STREAM = "accounts"
 DEALS_STREAM = "deals"
 EMAIL_STREAM = "marketing_email"
 
@@ -31,9 +33,11 @@ class HubSpot:
     def __init__(self, spec: ConnectionSpec, api: HubSpotApi, reader: Reader) -> None:
         self._spec = spec
         self._contacts = ContactsStream(spec.contacts, api, reader) if spec.contacts else None
-        self._streams: dict[str, ContactsStream | DealsStream | EmailStream] = {}
+        self._streams: dict[str, ContactsStream | AccountsStream | DealsStream | EmailStream] = {}
         if self._contacts:
             self._streams[CONTACTS_STREAM] = self._contacts
+        if spec.accounts:
+            self._streams[ACCOUNTS_STREAM] = AccountsStream(spec.accounts, api, reader)
         if deals := events_of(spec, DEALS_STREAM):
             self._streams[DEALS_STREAM] = DealsStream(deals, api, reader)
         if emails := events_of(spec, EMAIL_STREAM):
@@ -44,7 +48,7 @@ class HubSpot:
     # ---- reading ---------------------------------------------------------------------------------------------------
 
     def streams(self) -> Sequence[str]:
-        """Contacts first, then the streams of events."""
+        """Contacts first, then accounts, then the streams of events."""
         return tuple(self._streams)
 
     def read(self, stream: str, cursor: Cursor | None, until: datetime) -> Iterator[Page]:

@@ -24,6 +24,7 @@ after a refusal for the day we try again at the next midnight UTC."""
 
 # HubSpot versions each endpoint for itself, and not every area moves its version by changing the date alone.
 CONTACTS = "/crm/objects/2026-03/contacts"
+COMPANIES = "/crm/objects/2026-03/companies"
 DEALS = "/crm/objects/2026-03/0-3"
 DEAL_CONTACTS = "/crm/associations/2026-03/0-3/0-1/batch/read"
 PROPERTIES = "/crm/properties/2026-03/contacts"

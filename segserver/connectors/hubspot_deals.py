@@ -40,7 +40,7 @@ class DealsStream:
                         event.name,
                         event.at,
                         dict(event.options),
-                        [(one.name, one.field, str(one.type)) for one in event.properties],
+                        [(one.name, *one.fields, str(one.type)) for one in event.properties],
                     )
                     for event in events
                 ]
@@ -105,7 +105,7 @@ def deal_fields(events: Sequence[EventSpec]) -> tuple[str, ...]:
     """Every deal property the declarations name."""
     fields: set[str] = {"hs_object_id"}
     for event in events:
-        fields |= {one.field for one in event.properties} | ({event.at} if event.at else set())
+        fields |= {name for one in event.properties for name in one.fields} | ({event.at} if event.at else set())
         where = event.options.get("where")
         fields |= {str(name) for name in where} if isinstance(where, Mapping) else set()
     return tuple(sorted(fields))

@@ -26,7 +26,10 @@ class EmailStream:
         types = {str(event.options.get("type")) for event in events}
         self._only_type = types.pop() if len(types) == 1 else None
         self._digest = declaration_digest(
-            [(one.name, dict(one.options), [(p.name, p.field, str(p.type)) for p in one.properties]) for one in events]
+            [
+                (one.name, dict(one.options), [(p.name, *p.fields, str(p.type)) for p in one.properties])
+                for one in events
+            ]
         )
 
     def read(self, cursor: Cursor | None, until: datetime) -> Iterator[Page]:

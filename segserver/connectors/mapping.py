@@ -14,8 +14,18 @@ from datetime import datetime
 
 from segserver.connectors import values
 from segserver.errors import SettingsError
-from segserver.records import Change, ContactRecord
-from segserver.specs import INSTANT, ConnectionSpec, ContactsSpec, EventSpec, PropertySpec, Type
+from segserver.records import AccountRecord, Change, ContactRecord
+from segserver.specs import (
+    INSTANT,
+    TEXT,
+    AccountsSpec,
+    ConnectionSpec,
+    ContactsSpec,
+    EventSpec,
+    PropertySpec,
+    TraitSpec,
+    Type,
+)
 
 OWN_PREFIX = "segserver_"
 """Fields we write ourselves; reading them back as traits would make our own output an input."""
@@ -89,20 +99,39 @@ class Reader:
         return ContactRecord(
             source_id=source_id,
             identities=_identities(spec, raw),
-            traits={
-                trait.name: self.value(source_id, trait.field, raw.get(trait.field), trait.type)
-                for trait in spec.traits
-            },
+            traits={trait.name: self.mapped(source_id, trait, raw) for trait in spec.traits},
             consent=self._consent(spec, source_id, raw),
             suppressed=suppressed,
             created_at=created or created_at,
             updated_at=updated_at,
             history=self._history(spec, source_id, changes or {}),
+            account=self._account(spec, source_id, raw),
         )
+
+    def account(self, spec: AccountsSpec, key: str, raw: Raw, *, updated_at: datetime | None = None) -> AccountRecord:
+        """An account from its raw fields.
+
+        Args:
+            spec: the map.
+            key: by which contacts name it.
+            raw: field to raw value.
+            updated_at: the source's modification instant.
+        """
+        return AccountRecord(key, {trait.name: self.mapped(key, trait, raw) for trait in spec.traits}, updated_at)
+
+    def mapped(self, source_id: str, spec: TraitSpec | PropertySpec, raw: Raw) -> object:
+        """What a trait or a property is, from its field, or for a place from its two fields."""
+        parts = tuple(raw.get(name) for name in spec.fields)
+        return self.value(source_id, spec.field, parts if spec.longitude else parts[0], spec.type)
 
     def properties(self, specs: Iterable[PropertySpec], key: str, raw: Raw) -> dict[str, object]:
         """An event's typed properties."""
-        return {spec.name: self.value(key, spec.field, raw.get(spec.field), spec.type) for spec in specs}
+        return {spec.name: self.mapped(key, spec, raw) for spec in specs}
+
+    def _account(self, spec: ContactsSpec, source_id: str, raw: Raw) -> str | None:
+        """The key of the contact's account; None where it has none."""
+        key = self.value(source_id, spec.account, raw.get(spec.account), TEXT) if spec.account else None
+        return (str(key).strip() or None) if key is not None else None
 
     def _consent(self, spec: ContactsSpec, source_id: str, raw: Raw) -> dict[str, bool]:
         consent: dict[str, bool] = {}
@@ -136,8 +165,9 @@ def _identities(spec: ContactsSpec, raw: Raw) -> dict[str, str]:
 
 def contact_fields(spec: ContactsSpec) -> list[str]:
     """Every field of the source that the declaration names, sorted, each once."""
-    fields = set(spec.identities.values()) | {trait.field for trait in spec.traits}
-    fields |= {line.field for line in spec.consent} | ({spec.created} if spec.created else set())
+    fields = {*spec.identities.values(), *(name for trait in spec.traits for name in trait.fields)}
+    fields |= {line.field for line in spec.consent}
+    fields |= {name for name in (spec.created, spec.account) if name}
     return sorted(fields)
 
 
@@ -180,9 +210,10 @@ def refuse_own_fields(spec: ConnectionSpec) -> None:
     Raises:
         SettingsError: one is.
     """
-    named = [(trait.field, trait.place) for trait in spec.contacts.traits] if spec.contacts else []
-    named += [(prop.field, prop.place) for event in spec.events for prop in event.properties]
-    for name, place in named:
+    mapped: list[TraitSpec | PropertySpec] = [*spec.contacts.traits] if spec.contacts else []
+    mapped += spec.accounts.traits if spec.accounts else ()
+    mapped += [prop for event in spec.events for prop in event.properties]
+    for name, place in ((name, one.place) for one in mapped for name in one.fields):
         if name.lower().startswith(OWN_PREFIX):
             raise SettingsError(
                 f"{place}: {name} is written by segserver itself and cannot be a source; map another field"

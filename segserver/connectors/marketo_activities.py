@@ -31,7 +31,10 @@ class ActivitiesStream:
         types = sorted({str(event.options.get("type")) for event in events}, key=int)
         self._feeds = [",".join(chunk) for chunk in batches(types, TYPES_PER_FEED)]
         self._digest = declaration_digest(
-            [(one.name, dict(one.options), [(p.name, p.field, str(p.type)) for p in one.properties]) for one in events]
+            [
+                (one.name, dict(one.options), [(p.name, *p.fields, str(p.type)) for p in one.properties])
+                for one in events
+            ]
         )
 
     def read(self, cursor: Cursor | None, until: datetime) -> Iterator[Page]:

@@ -12,6 +12,7 @@ from segserver.connectors.schema_base import Block, Declared, Names, Problem
 from segserver.connectors.schema_fields import (
     Address,
     Environment,
+    Fields,
     Flag,
     Length,
     OneOf,
@@ -42,7 +43,7 @@ def _from(source: str) -> dict[str, object]:
 class Property(Declared):
     """A field of an event."""
 
-    source = Text(data_key="from")
+    source = Fields(data_key="from")
     type = TypeName(load_default=Kind.TEXT)
     unit = Text()
 
@@ -51,11 +52,22 @@ class Property(Declared):
         if "unit" in data and data.get("type") not in (Kind.NUMBER, None):
             _refuse("unit", "bad-value", "only numbers have a unit", "write type: number, or remove unit", on_key=True)
 
+    @validates_schema(skip_on_field_errors=False)
+    def _two_fields_are_a_place(self, data: Mapping[str, Any], **_: object) -> None:
+        if isinstance(data.get("source"), tuple) and data.get("type") not in (Kind.PLACE, None):
+            _refuse("from", "bad-value", "only a place is read from two fields", "write type: place, or name one field")
+
 
 class Trait(Property):
     """A field of a contact."""
 
     history = Flag(load_default=False)
+
+    @validates_schema(skip_on_field_errors=False)
+    def _no_history_of_two_fields(self, data: Mapping[str, Any], **_: object) -> None:
+        if data.get("history") and isinstance(data.get("source"), tuple):
+            hint = "read the place from one field, or remove history"
+            _refuse("history", "bad-value", "fields that change one by one have no history together", hint, on_key=True)
 
 
 class Consent(Declared):
@@ -71,11 +83,10 @@ class Consent(Declared):
 class Contacts(Declared):
     """How contacts are read."""
 
-    not_yet: ClassVar[Mapping[str, str]] = {"account": "accounts are"}
-
     identities = Names(Text(), required=True)
     traits = Names(Block(Trait, short=_from), load_default=dict)
     created = Text(load_default=None)
+    account = Text(load_default=None)
     consent = Names(Block(Consent), load_default=dict)
 
 
@@ -84,6 +95,28 @@ class FileContacts(Contacts):
 
     path = Relative(*DATA_FILES, required=True)
     key = Text()
+
+
+# ---- accounts ------------------------------------------------------------------------------------------------------
+
+
+class AccountTrait(Property):
+    """A field of an account."""
+
+    not_yet: ClassVar[Mapping[str, str]] = {"history": "a history of accounts is"}
+
+
+class Accounts(Declared):
+    """How accounts are read."""
+
+    traits = Names(Block(AccountTrait, short=_from), required=True)
+
+
+class FileAccounts(Accounts):
+    """How accounts are read from files."""
+
+    path = Relative(*DATA_FILES, required=True)
+    key = Text(required=True)
 
 
 # ---- events --------------------------------------------------------------------------------------------------------
@@ -165,6 +198,12 @@ class Reading(Connection):
 
     every = Length(zero=False, load_default=EVERY)
 
+    @validates_schema
+    def _accounts_have_contacts(self, data: Mapping[str, Any], **_: object) -> None:
+        if data.get("accounts") and not data.get("contacts", {}).get("account"):
+            hint = "add account: to contacts:, with the field that holds the account's key"
+            _refuse("accounts", "missing-key", "no contact says which account is its own", hint, on_key=True)
+
 
 class HubSpot(Reading):
     """One HubSpot account."""
@@ -175,6 +214,7 @@ class HubSpot(Reading):
     quota = Share(load_default=QUOTA)
     latency = Length(zero=True, load_default=LATENCY)
     contacts = Block(Contacts, required=True)
+    accounts = Block(Accounts)
     events = Names(Block(HubSpotEvent), load_default=dict)
 
 
@@ -187,6 +227,8 @@ class Folder(Declared):
 
 class Marketo(Reading):
     """One Marketo instance."""
+
+    not_yet: ClassVar[Mapping[str, str]] = {"accounts": "reading accounts from marketo is"}
 
     client_id = Environment(required=True)
     client_secret = Environment(required=True)
@@ -219,13 +261,14 @@ class Files(Reading):
     folder = Relative(load_default="audiences")
     latency = Length(zero=True, load_default=timedelta(0))
     contacts = Block(FileContacts)
+    accounts = Block(FileAccounts)
     events = Names(Block(FileEvent), load_default=dict)
 
     @validates_schema
     def _does_something(self, data: Mapping[str, Any], **_: object) -> None:
-        if "contacts" in data.get("events", {}):
-            hint = "give the event another name: contacts is the stream of contacts"
-            _refuse("events", "bad-name", "an event of files cannot be named contacts", hint, on_key=True)
+        for taken in data.get("events", {}).keys() & {"contacts", "accounts"}:
+            hint = f"give the event another name: {taken} is the stream of {taken}"
+            _refuse("events", "bad-name", f"an event of files cannot be named {taken}", hint, on_key=True)
         if not data.get("contacts") and not data.get("events") and not data.get("audiences"):
             hint = "add contacts:, events: or audiences: true"
             _refuse("kind", "missing-key", "this connection neither reads nor writes anything", hint, on_key=True)

@@ -45,6 +45,19 @@ class TextOrList(Text):
         return tuple(super(TextOrList, self)._read(item) for item in value)
 
 
+class Fields(Text):
+    """The field that something is read from, or the two of a place, as a tuple."""
+
+    expected = "the name of a field, or for a place [latitude, longitude]"
+
+    def _read(self, value: object) -> object:
+        if not isinstance(value, list):
+            return super()._read(value)
+        if len(value) != 2:
+            raise refuse("bad-value", "a place is read from one field or from two", "write [latitude, longitude]")
+        return tuple(super(Fields, self)._read(item) for item in value)
+
+
 class OneOf(Written):
     """One of some words."""
 
@@ -122,15 +135,10 @@ class TypeName(Written):
     """The type of a field."""
 
     expected = "the name of a type"
-    words = (Kind.TEXT, Kind.NUMBER, Kind.BOOLEAN, Kind.DATE, Kind.INSTANT, Kind.TEXTS)
-    later = (Kind.PLACE, Kind.DURATION)
+    words = tuple(Kind)
 
     def _read(self, value: object) -> object:
         word = self.text_of(value)
-        if word in self.later:
-            raise refuse(
-                "not-supported-yet", f"fields of type {word} are not supported yet", "leave this field out for now"
-            )
         if word not in self.words:
             raise refuse("unknown-type", f"there is no type {word!r}", cure(word, self.words, "types"))
         return Kind(word)

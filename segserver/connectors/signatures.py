@@ -18,6 +18,7 @@ from urllib.parse import urldefrag
 
 from segserver.clock import from_epoch_ms, to_epoch_ms
 from segserver.connectors.base import WebhookEvent
+from segserver.connectors.mapping import contact_fields
 from segserver.errors import SegserverError
 from segserver.specs import ConnectionSpec
 
@@ -181,7 +182,7 @@ def hubspot_events(body: bytes, spec: ConnectionSpec) -> list[WebhookEvent]:
         raise BadPayload("the body is not JSON") from None
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
         raise BadPayload("the body is not a JSON array of notifications")
-    read = _fields_read(spec)
+    read = frozenset(contact_fields(spec.contacts) if spec.contacts else ())
     events = (_hubspot_event(item, read) for item in items)
     return [event for event in events if event is not None]
 
@@ -212,15 +213,6 @@ def _key(item: Mapping[str, object]) -> str:
     """One notification's identity. `eventId` is not unique, and a value may be personal: hence a hash of the parts."""
     parts = json.dumps([item.get(field) for field in _KEY_FIELDS], separators=(",", ":"))
     return hashlib.sha256(parts.encode()).hexdigest()
-
-
-def _fields_read(spec: ConnectionSpec) -> frozenset[str]:
-    contacts = spec.contacts
-    if contacts is None:
-        return frozenset()
-    fields = [*contacts.identities.values(), *(trait.field for trait in contacts.traits)]
-    fields += [consent.field for consent in contacts.consent]
-    return frozenset(fields if contacts.created is None else [*fields, contacts.created])
 
 
 def _timestamp(text: str | None, now: datetime) -> str:

@@ -11,8 +11,9 @@ import math
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
+from typing import cast
 
 from segserver.clock import format_instant, from_epoch_ms, parse_instant
 from segserver.specs import Kind, Type
@@ -26,6 +27,17 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?", re.ASCII)
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d{1,2}", re.ASCII)
 _EPOCH_MS = re.compile(r"-?\d{11,14}", re.ASCII)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_AMOUNT = re.compile(r"(-?\d{1,12}(?:\.\d{1,9})?) ?(second|minute|hour|day|week)s?", re.ASCII)
+_ISO_DURATION = re.compile(
+    r"P(?:(?P<weeks>\d{1,9})W)?(?:(?P<days>\d{1,9})D)?"
+    r"(?:T(?:(?P<hours>\d{1,9})H)?(?:(?P<minutes>\d{1,9})M)?(?:(?P<seconds>\d{1,9}(?:\.\d{1,9})?)S)?)?",
+    re.ASCII,
+)
+_LONGEST = timedelta(days=1_000_000)
+_LENGTHS = {
+    unit: timedelta(**{unit: 1}) // timedelta(microseconds=1)
+    for unit in ("weeks", "days", "hours", "minutes", "seconds")
+}
 _MICRO = Decimal("0.000001")
 _LIMIT = Decimal(10) ** 12
 _SHOWN = 40
@@ -41,7 +53,8 @@ def parse(raw: object, type: Type) -> object:
     Returns:
         None for None and "" (unknown); else number: Decimal with six places, within decimal(18,6), rounded half to
         even; boolean: bool; text: str in NFC; date: date; instant: naive UTC datetime; list of text: tuple of str,
-        each in NFC (a JSON array, or `;`-separated with blanks around items dropped).
+        each in NFC (a JSON array, or `;`-separated with blanks around items dropped); place: latitude and longitude
+        in degrees, from both in this order, written with a comma or given as a pair of raw values; duration: timedelta.
 
     Raises:
         ValueError: it is not of that type; the message is a plain reason with the cure where there is one.
@@ -201,8 +214,53 @@ def _texts_of_text(text: str) -> tuple[str, ...]:
     return tuple(_text(item) for item in items)
 
 
-def _unsupported(raw: object) -> object:
-    raise ValueError(f"{shown(raw)}: fields of this type are not supported yet")
+def _place(raw: object) -> tuple[float, float] | None:
+    parts = raw.split(",") if isinstance(raw, str) else raw
+    if not isinstance(parts, (tuple, list)) or len(parts) != 2:
+        raise ValueError(f"{shown(raw)} is not a place; write latitude, then longitude: 48.85, 2.35")
+    known = [part for part in parts if part is not None and part != ""]
+    if not known:
+        return None
+    if len(known) == 1:
+        raise ValueError(f"{shown(known[0])} alone is not a place; give latitude and longitude, or neither")
+    latitude, longitude = (float(_number(part)) for part in parts)
+    for name, degrees, most in (("latitude", latitude, 90), ("longitude", longitude, 180)):
+        if abs(degrees) > most:
+            raise ValueError(
+                f"{_plain(degrees)} is no {name}; it lies between -{most} and {most}, and latitude comes first"
+            )
+    return latitude, longitude
+
+
+def _duration(raw: object) -> timedelta:
+    if isinstance(raw, timedelta):
+        return _bounded(raw // timedelta(microseconds=1), raw)
+    text = raw.strip() if isinstance(raw, str) else ""
+    amount, iso = _AMOUNT.fullmatch(text), _ISO_DURATION.fullmatch(text)
+    if amount:
+        parts = {f"{amount[2]}s": amount[1]}
+    elif iso and any(iso.groups()):
+        parts = {unit: number for unit, number in iso.groupdict().items() if number}
+    else:
+        raise ValueError(f"{shown(raw)} is not a duration; write a number and its unit, 90 minutes, or PT1H30M")
+    microseconds = sum((Decimal(number) * _LENGTHS[unit] for unit, number in parts.items()), Decimal(0))
+    return _bounded(int(microseconds.quantize(Decimal(1), ROUND_HALF_EVEN)), raw)
+
+
+def _bounded(microseconds: int, raw: object) -> timedelta:
+    if abs(microseconds) > _LONGEST.total_seconds() * 1_000_000:
+        raise ValueError(f"{shown(raw)} is too long; a duration has at most {_LONGEST.days:,} days")
+    return timedelta(microseconds=microseconds)
+
+
+def _render_duration(value: object) -> str:
+    microseconds = _duration(value) // timedelta(microseconds=1)
+    return f"{_plain(Decimal(microseconds).scaleb(-6))} seconds"
+
+
+def _render_place(value: object) -> str:
+    latitude, longitude = cast("tuple[float, float]", value)
+    return f"{_plain(latitude)}, {_plain(longitude)}"
 
 
 def _render_texts(value: object) -> str:
@@ -225,8 +283,8 @@ _PARSERS: Mapping[Kind, Callable[[object], object]] = {
     Kind.INSTANT: _instant,
     Kind.DATE: _date,
     Kind.TEXTS: _texts,
-    Kind.DURATION: _unsupported,
-    Kind.PLACE: _unsupported,
+    Kind.DURATION: _duration,
+    Kind.PLACE: _place,
 }
 
 _RENDERERS: Mapping[Kind, Callable[[object], str]] = {
@@ -236,6 +294,6 @@ _RENDERERS: Mapping[Kind, Callable[[object], str]] = {
     Kind.INSTANT: lambda value: format_instant(_instant(value)),
     Kind.DATE: lambda value: _date(value).isoformat(),
     Kind.TEXTS: _render_texts,
-    Kind.DURATION: _text,
-    Kind.PLACE: _text,
+    Kind.DURATION: _render_duration,
+    Kind.PLACE: _render_place,
 }

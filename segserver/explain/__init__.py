@@ -1,7 +1,8 @@
 """Why a contact is or is not in a segment: the rule as a tree, with what was observed and what holds."""
 
 from segserver.explain.report import render, to_dict
-from segserver.explain.tree import Contribution, Explanation, ModelReason, Observed, Runner, Verdict, explain
+from segserver.explain.tree import Runner, explain
+from segserver.explain.verdicts import Contribution, Explanation, ModelReason, Observed, Verdict
 
 __all__ = [
     "Contribution",

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from typing import Any
 
+from segserver.explain.written import counted, edge, length, literal, own_zone, window
 from segserver.rules.expressions import (
+    AccountAny,
+    AccountCount,
+    AccountTrait,
     Aggregate,
     All,
+    Anniversary,
     AnyOf,
     Arithmetic,
     AtLeast,
     Between,
+    Changed,
     Comparison,
     ComputedTrait,
     Condition,
     Consents,
     CreatedAt,
     Did,
+    FirstDid,
+    HasBeen,
+    InBucket,
     InSegment,
     Instant,
     Known,
@@ -27,26 +34,26 @@ from segserver.rules.expressions import (
     ListTest,
     Literal,
     Measure,
+    Near,
     Not,
     OnDay,
     OneOf,
+    Percentile,
     Points,
     PropertyValue,
+    Regular,
     Score,
+    SegmentChange,
+    SequenceStep,
     TextTest,
+    Top,
     TraitValue,
     Value,
+    WasIn,
 )
-from segserver.rules.times import Ago, CalendarStart, Edge, Fixed, Unit, Window
+from segserver.rules.expressions import Sequence as Steps
 from segserver.specs import Kind
 
-_EXACT = (
-    ("weeks", timedelta(weeks=1)),
-    ("days", timedelta(days=1)),
-    ("hours", timedelta(hours=1)),
-    ("minutes", timedelta(minutes=1)),
-)
-_DAYS = {0: "today", -1: "yesterday"}
 _SINCE = (Measure.SINCE_FIRST, Measure.SINCE_LAST)
 _WORDED = (Kind.TEXT, Kind.BOOLEAN, Kind.TEXTS)
 
@@ -54,80 +61,6 @@ _WORDED = (Kind.TEXT, Kind.BOOLEAN, Kind.TEXTS)
 def words(node: Value | Condition) -> str:
     """The rule text of a value or a condition."""
     return _WORDS[type(node)](node)
-
-
-def literal(value: object) -> str:
-    """A single value as rules write it: text in quotes, exact numbers without trailing zeros."""
-    match value:
-        case None:
-            return "unknown"
-        case bool():
-            return "true" if value else "false"
-        case str():
-            return '"' + value.replace('"', '""') + '"'
-        case Decimal():
-            return f"{value.normalize():f}" if value else "0"
-        case timedelta():
-            return length(value)
-        case datetime():
-            return f"{value:%Y-%m-%d}" if value.time() == time.min else f"{value:%Y-%m-%d %H:%M}"
-        case date():
-            return value.isoformat()
-        case list() | tuple():
-            return "(" + ", ".join(literal(item) for item in value) + ")"
-        case _:
-            return str(value)
-
-
-def length(value: timedelta) -> str:
-    """A length of time in the largest unit that holds it whole, else in days."""
-    for unit, one in _EXACT[1:]:
-        if value % one == timedelta(0):
-            return _counted(value // one, unit)
-    return f"{value / timedelta(days=1):.6g} days"
-
-
-def _counted(amount: int, unit: str) -> str:
-    return f"{amount} {unit[:-1] if amount == 1 else unit}"
-
-
-# ---- time ----------------------------------------------------------------------------------------------------------
-
-
-def _edge(edge: Edge) -> str:
-    match edge:
-        case Ago(amount=amount, unit=unit):
-            return f"{_counted(amount, unit)} ago"
-        case CalendarStart(unit=Unit.DAYS, offset=offset) if offset in _DAYS:
-            return _DAYS[offset]
-        case Fixed(at=at):
-            return literal(at)
-        case _:
-            raise ValueError(f"rules have no words for {edge!r} as a value")
-
-
-def window(of: Window) -> str:
-    """A window as rules write it, after a space; nothing for all time."""
-    match of.start, of.end:
-        case None, None:
-            return ""
-        case Ago(amount=amount, unit=unit), None:
-            return f" in last {_counted(amount, unit)}"
-        case CalendarStart(unit=unit, offset=0), None:
-            return " today" if unit is Unit.DAYS else f" this {unit[:-1]}"
-        case CalendarStart(unit=unit), CalendarStart():
-            return " yesterday" if unit is Unit.DAYS else f" last {unit[:-1]}"
-        case None, Fixed(at=end):
-            return f" before {literal(end)}"
-        case Fixed(at=start), None:
-            return f" since {literal(start)}"
-        case start, end:
-            return f" between {_moment(start)} and {_moment(end)}"
-
-
-def _moment(edge: Edge | None) -> str:
-    """An end of a window with its time of day, without which the last day would count whole."""
-    return f"{edge.at:%Y-%m-%d %H:%M}" if isinstance(edge, Fixed) else str(edge)
 
 
 # ---- values --------------------------------------------------------------------------------------------------------
@@ -152,10 +85,13 @@ def _aggregate(node: Aggregate) -> str:
 
 
 def _where(condition: Condition | None) -> str:
-    if condition is None:
-        return ""
-    single = not isinstance(condition, All | AnyOf | Not | AtLeast)
-    return f" where {words(condition)}" if single else f" where ({words(condition)})"
+    return "" if condition is None else f" where {_single(condition)}"
+
+
+def _single(condition: Condition) -> str:
+    """A condition where one is expected, in parentheses if it is composed of others."""
+    composed = isinstance(condition, All | AnyOf | Not | AtLeast)
+    return f"({words(condition)})" if composed else words(condition)
 
 
 def _points(node: Points) -> str:
@@ -215,10 +151,82 @@ def _did(node: Did) -> str:
 
 def _times(low: int, high: int | None) -> str:
     if high is None:
-        return "" if low == 1 else f" at least {_counted(low, 'times')}"
+        return "" if low == 1 else f" at least {counted(low, 'times')}"
     if low == high:
-        return f" exactly {_counted(low, 'times')}"
-    return f" at most {_counted(high, 'times')}" if low == 0 else f" between {low} and {high} times"
+        return f" exactly {counted(low, 'times')}"
+    return f" at most {counted(high, 'times')}" if low == 0 else f" between {low} and {high} times"
+
+
+def _first_did(node: FirstDid) -> str:
+    return f"first did {node.since.event}{_where(node.since.where)}{window(node.window)}"
+
+
+def _regular(node: Regular) -> str:
+    events = f"{node.count.event}{_where(node.count.where)}"
+    periods = f"in at least {node.low} of last {counted(node.periods, node.unit)}"
+    return f"did {events} {periods}{own_zone(node.in_contact_zone)}"
+
+
+def _sequence(node: Steps) -> str:
+    steps = " then ".join(_step(step) for step in node.steps)
+    absent = "" if node.absent is None else f" then not {_step(node.absent)}"
+    return f"did {steps}{absent}{window(node.window)}"
+
+
+def _step(step: SequenceStep) -> str:
+    wanted = step.where.items if isinstance(step.where, All) else () if step.where is None else (step.where,)
+    parts = [f"({words(item)})" if isinstance(item, AnyOf) else words(item) for item in wanted]
+    parts += [f"{link.property} = previous.{link.previous}" for link in step.links]
+    simple = len(parts) == 1 and not isinstance(step.where, Not | AtLeast)
+    condition = " and ".join(parts)
+    where = "" if not parts else f" where {condition}" if simple else f" where ({condition})"
+    return f"{step.event}{where}" + ("" if step.within is None else f" within {length(step.within)}")
+
+
+def _changed(node: Changed) -> str:
+    before = "" if node.before is None else f" from {words(node.before)}"
+    after = "" if node.after is None else f" to {words(node.after)}"
+    return f"{words(node.trait)} changed{before}{after}{window(node.window)}"
+
+
+def _has_been(node: HasBeen) -> str:
+    lasting = counted(node.start.amount, node.start.unit)
+    return f"{words(node.trait)} has been {words(node.value)} for at least {lasting}"
+
+
+def _near(node: Near) -> str:
+    place = f"({literal(node.latitude)}, {literal(node.longitude)})"
+    return f"{words(node.value)} within {literal(node.kilometres)} km of {place}"
+
+
+def _anniversary(node: Anniversary) -> str:
+    of = "" if node.value.type.kind is Kind.DATE else "anniversary of "
+    return f"{of}{words(node.value)} in next {counted(node.days, 'days')}{own_zone(node.in_contact_zone)}"
+
+
+def _was_in(node: WasIn) -> str:
+    return f"was in segment {node.segment}{window(node.window)}"
+
+
+def _segment_change(node: SegmentChange) -> str:
+    return f"{node.change} segment {node.segment}{window(node.window)}"
+
+
+def _top(node: Top) -> str:
+    most = literal(node.count) if node.share is None else f"{literal(node.share * 100)}%"
+    return f"top {most} by {words(node.by)}{_among(node.among)}"
+
+
+def _percentile(node: Percentile) -> str:
+    return f"percentile of {words(node.by)}{_among(node.among)} {node.op} {literal(node.bound)}"
+
+
+def _among(segment: str | None) -> str:
+    return "" if segment is None else f" among segment {segment}"
+
+
+def _on_day(node: OnDay) -> str:
+    return f"{words(node.value)} on {edge(node.day)}{own_zone(node.in_contact_zone)}"
 
 
 def _all(node: All) -> str:
@@ -234,13 +242,15 @@ def _not(node: Not) -> str:
         return f"none of ({_list(node.item.items)})"
     if isinstance(node.item, InSegment):
         return f"not {words(node.item)}"
+    if isinstance(node.item, WasIn):
+        return words(node.item).replace("was in", "was not in", 1)
     return f"not ({words(node.item)})"
 
 
 _WORDS: Mapping[type, Callable[[Any], str]] = {
     Literal: _literal,
-    Instant: lambda node: _edge(node.edge),
-    TraitValue: lambda node: node.name,
+    Instant: lambda node: edge(node.edge),
+    TraitValue: lambda node: f"current({node.name})" if node.current else node.name,
     CreatedAt: lambda _: "created_at",
     ComputedTrait: lambda node: node.name,
     PropertyValue: lambda node: node.name,
@@ -251,7 +261,7 @@ _WORDS: Mapping[type, Callable[[Any], str]] = {
     Comparison: _comparison,
     OneOf: _one_of,
     Between: _between,
-    OnDay: lambda node: f"{words(node.value)} on {_edge(node.day)}",
+    OnDay: _on_day,
     TextTest: _text_test,
     ListTest: _list_test,
     Known: _known,
@@ -263,4 +273,19 @@ _WORDS: Mapping[type, Callable[[Any], str]] = {
     InSegment: lambda node: f"in segment {node.segment}",
     Likely: lambda node: f"likely({node.model})",
     Consents: lambda node: f"consents to {node.channel}",
+    FirstDid: _first_did,
+    Regular: _regular,
+    Steps: _sequence,
+    Changed: _changed,
+    HasBeen: _has_been,
+    Near: _near,
+    Anniversary: _anniversary,
+    InBucket: lambda node: f"bucket({literal(node.name)}) in {node.low} to {node.high}",
+    SegmentChange: _segment_change,
+    WasIn: _was_in,
+    Top: _top,
+    Percentile: _percentile,
+    AccountTrait: lambda node: f"account.{node.name}",
+    AccountCount: lambda node: f"count(contacts of account{_where(node.where)})",
+    AccountAny: lambda node: f"any contact of account {_single(node.item)}",
 }

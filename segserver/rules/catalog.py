@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from segserver.errors import Diagnostic, Span
+from segserver.rules.checking.scope import CREATED_AT
 from segserver.rules.findings import Findings
-from segserver.rules.keywords import RESERVED
-from segserver.rules.scope import CREATED_AT
-from segserver.rules.source import NAME_PATTERN
+from segserver.rules.reading.keywords import ACCOUNT, RESERVED
+from segserver.rules.reading.source import NAME_PATTERN
 from segserver.specs import Catalog, ConnectionSpec, Event, EventSpec, TraitSpec, Type
 from segserver.specs import Trait as CatalogTrait
 
@@ -32,13 +32,18 @@ def build(connections: Sequence[ConnectionSpec], order: Sequence[str]) -> tuple[
     """
     findings = Findings()
     mapped: dict[str, Mapped] = {}
+    account_traits: dict[str, Mapped] = {}
     streams: dict[str, list[tuple[str, EventSpec]]] = {}
     for connection in connections:
         for trait in connection.contacts.traits if connection.contacts else ():
             mapped.setdefault(trait.name, []).append((connection.name, trait))
+        for trait in connection.accounts.traits if connection.accounts else ():
+            account_traits.setdefault(trait.name, []).append((connection.name, trait))
         for event in connection.events:
             streams.setdefault(event.name, []).append((connection.name, event))
+    _check_connections(connections, findings)
     _check_names("trait", {name: specs[0][1].place for name, specs in mapped.items()}, findings)
+    _check_names("account trait", {name: specs[0][1].place for name, specs in account_traits.items()}, findings)
     _check_names("event", {name: specs[0][1].place for name, specs in streams.items()}, findings)
     channels = [line.channel for item in connections if item.contacts for line in item.contacts.consent]
     catalog = Catalog(
@@ -47,8 +52,18 @@ def build(connections: Sequence[ConnectionSpec], order: Sequence[str]) -> tuple[
         channels=tuple(dict.fromkeys(channels)),
         destinations={item.name: item.kind for item in connections if item.audiences},
         connections={item.name: item.kind for item in connections},
+        account_traits={name: _account_trait(name, specs, order, findings) for name, specs in account_traits.items()},
+        account_sources=_account_sources(connections, order, findings),
     )
     return catalog, findings.sorted()
+
+
+def _check_connections(connections: Iterable[ConnectionSpec], findings: Findings) -> None:
+    """Report connections whose fields could not be told from an account's traits in rules."""
+    for connection in connections:
+        if connection.name.casefold() == ACCOUNT:
+            message = f"`{connection.name}` cannot name a connection: in rules `{ACCOUNT}.` begins an account's trait"
+            findings.error("reserved-name", connection.place, message, "rename the file, to `crm.yml` for example")
 
 
 def _check_names(kind: str, places: Mapping[str, Span], findings: Findings) -> None:
@@ -57,7 +72,7 @@ def _check_names(kind: str, places: Mapping[str, Span], findings: Findings) -> N
     for name, place in places.items():
         if name in RESERVED or (kind == "trait" and name == CREATED_AT):
             message = (
-                f"`{name}` is a keyword of the rule language and cannot name a{'n' if kind == 'event' else ''} {kind}"
+                f"`{name}` is a keyword of the rule language and cannot name a{'n' if kind[0] in 'ae' else ''} {kind}"
             )
             findings.error("reserved-name", place, message, f"call it something else: `my_{name}: {{from: ...}}`")
         elif not _NAME.fullmatch(name):
@@ -76,22 +91,59 @@ def _check_names(kind: str, places: Mapping[str, Span], findings: Findings) -> N
 
 
 def _trait(name: str, specs: Mapped, order: Sequence[str], findings: Findings) -> CatalogTrait:
+    kind = _one_type(f"trait `{name}`", specs, findings)
+    places = [(connection, spec.place) for connection, spec in specs]
+    message = f"the trait `{name}` comes from {{sources}}, and no order says which value wins"
+    _check_order(places, order, message, "mapped by {source} too", findings)
+    history = all(spec.history for _, spec in specs)
+    return CatalogTrait(name, kind, history, _ranked((source for source, _ in specs), order))
+
+
+def _one_type(what: str, specs: Mapped, findings: Findings) -> Type:
+    """The type of the first mapping, with which the others must agree."""
     first_connection, first = specs[0]
     for connection, spec in specs[1:]:
         if spec.type != first.type:
             related = ((first.place, f"{first.type} in {first_connection}"),)
-            message = f"the trait `{name}` is {spec.type} in {connection}"
+            message = f"the {what} is {spec.type} in {connection}"
             findings.error("type-conflict", spec.place, message, "declare the same type in both", related)
-    sources = [connection for connection, _ in specs]
-    if len(specs) > 1 and not set(sources) <= set(order):
-        place = specs[1][1].place
-        related = ((first.place, f"mapped by {first_connection} too"),)
-        missing = [source for source in sources if source not in order]
-        message = f"the trait `{name}` comes from {', '.join(sources)}, and no order says which value wins"
+    return first.type
+
+
+def _check_order(
+    places: Sequence[tuple[str, Span]], order: Sequence[str], message: str, note: str, findings: Findings
+) -> None:
+    """Report several sources of one thing where `sources` does not name them all."""
+    sources = [source for source, _ in places]
+    missing = [source for source in sources if source not in order]
+    if len(sources) > 1 and missing:
+        (first, first_place), (_, place) = places[0], places[1]
+        related = ((first_place, note.format(source=first)),)
         hint = f"add {', '.join(missing)} to `sources` in segserver.yml, the most trusted first"
-        findings.error("no-source-order", place, message, hint, related)
-    ranked = sorted(sources, key=lambda source: order.index(source) if source in order else len(order))
-    return CatalogTrait(name, first.type, all(spec.history for _, spec in specs), tuple(ranked))
+        findings.error("no-source-order", place, message.format(sources=", ".join(sources)), hint, related)
+
+
+def _ranked(sources: Iterable[str], order: Sequence[str]) -> tuple[str, ...]:
+    return tuple(sorted(sources, key=lambda source: order.index(source) if source in order else len(order)))
+
+
+# ---- accounts ------------------------------------------------------------------------------------------------------
+
+
+def _account_trait(name: str, specs: Mapped, order: Sequence[str], findings: Findings) -> CatalogTrait:
+    """A trait of accounts: several connections need no order, since each account comes from one of them."""
+    kind = _one_type(f"account trait `{name}`", specs, findings)
+    return CatalogTrait(name, kind, False, _ranked((source for source, _ in specs), order))
+
+
+def _account_sources(
+    connections: Iterable[ConnectionSpec], order: Sequence[str], findings: Findings
+) -> tuple[str, ...]:
+    """The connections that name contacts' accounts, the most trusted first."""
+    places = [(item.name, item.contacts.place) for item in connections if item.contacts and item.contacts.account]
+    message = "contacts take their account from {sources}, and no order says which one wins"
+    _check_order(places, order, message, "named by {source} too", findings)
+    return _ranked((source for source, _ in places), order)
 
 
 # ---- events --------------------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Instant:
-    """An instant relative to `as_of`, or a written one, as a value: `30 days ago`, `today`, `2026-03-01`."""
+    """An instant relative to `as_of`, or a written one: `30 days ago`, `30 days from now`, `today`, `2026-03-01`."""
 
     edge: Edge
     span: Span = field(default=NOWHERE, compare=False, repr=False)

@@ -9,7 +9,7 @@ from segserver.errors import Diagnostic, Severity, Span
 CODES = frozenset(
     {
         # the text
-        *("broken-encoding", "syntax-error", "too-deep", "not-supported-yet"),
+        *("broken-encoding", "too-large", "syntax-error", "too-deep", "not-supported-yet"),
         # names
         *("unknown-name", "unknown-event", "unknown-property", "unknown-segment", "unknown-model"),
         *("unknown-connection", "unknown-channel", "duplicate-name", "cycle"),
@@ -27,8 +27,12 @@ CODES = frozenset(
             "future-window",
         ),
         *("reversed-between", "where-needs-parentheses"),
+        # conditions
+        *("bad-sequence", "surplus-count", "missing-window", "zone-without-calendar", "no-change"),
+        *("bad-nesting", "no-accounts"),
         # clauses
         *("missing-clause", "duplicate-clause", "conflicting-clauses", "second-caps", "bad-target", "two-senders"),
+        *("bad-path", "no-history", "only-in-segments"),
         *("shared-target", "not-kept-in-the-past"),
         *("steps-over-cap", "bad-placeholder"),
         # the catalog
@@ -59,6 +63,9 @@ class Findings:
     def extend(self, items: Iterable[Diagnostic]) -> None:
         """Add findings made elsewhere."""
         self._items.extend(items)
+
+    def __len__(self) -> int:
+        return len(self._items)
 
     def has_errors(self) -> bool:
         """Whether anything found so far stops the workspace from being used."""

@@ -20,7 +20,7 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ago:
-    """`amount` units before `as_of`; with a negative amount, after it (only in labels)."""
+    """`amount` units before `as_of`; with a negative amount, after it (in labels, and `30 days from now`)."""
 
     amount: int
     unit: Unit

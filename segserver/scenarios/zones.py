@@ -26,7 +26,7 @@ def contact_zone(home_zone: str | None, country: str | None, workspace_zone: str
     Returns:
         A name of the tz database.
     """
-    own = _zones().get((home_zone or "").strip().casefold().replace("_slash_", "/"))
+    own = _zones().get((home_zone or "").strip().lower().replace("_slash_", "/"))
     return own or country_zone(country or "") or workspace_zone
 
 
@@ -36,8 +36,10 @@ def country_zone(country: str) -> str | None:
 
     Germany has one clock although the tz database tells two zones apart for the sake of the past.
     """
-    wanted = country.strip().casefold()
-    zones = _country_zones().get(_country_codes().get(wanted, wanted.upper()), ())
+    wanted = country.strip().lower()
+    # Only ASCII is a code: some letters become two of them in upper case, and would be another country's.
+    code = _country_codes().get(wanted, wanted.upper() if wanted.isascii() else "")
+    zones = _country_zones().get(code, ())
     return zones[0] if zones and len({_present_rule(zone) for zone in zones}) == 1 else None
 
 
@@ -144,7 +146,7 @@ def _offset(at: datetime, zone: str) -> timedelta | None:
 def _zones() -> dict[str, str]:
     """Every zone name by its lower-case form."""
     names = (files("tzdata") / "zones").read_text(encoding="utf-8").split()
-    return {name.casefold(): name for name in names}
+    return {name.lower(): name for name in names}
 
 
 def _table(name: str) -> list[list[str]]:
@@ -155,7 +157,7 @@ def _table(name: str) -> list[list[str]]:
 @lru_cache(maxsize=1)
 def _country_codes() -> dict[str, str]:
     """ISO 3166 code by the lower-case name of the country."""
-    return {name.casefold(): code for code, name in _table("iso3166.tab")}
+    return {name.lower(): code for code, name in _table("iso3166.tab")}
 
 
 @lru_cache(maxsize=1)

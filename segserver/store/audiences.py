@@ -73,7 +73,7 @@ def stage_addresses(session: Session, connection: str, *, identity: str | None, 
 def desire_members(session: Session, segment: str, target: Target, value: str, among: str | None = None) -> None:
     """Each member of a segment that may be pushed should have `value` at `target`.
 
-    Contacts that are deleted or suppressed are left out, so they leave the audience.
+    Contacts that are deleted, suppressed or held out are left out, so they leave the audience.
     """
     session.execute(
         compose(
@@ -82,7 +82,7 @@ def desire_members(session: Session, segment: str, target: Target, value: str, a
             FROM {memberships} m
             JOIN {contacts} c ON c.contact_id = m.contact_id AND c.deleted_at IS NULL AND NOT c.suppressed
             LEFT JOIN {addresses} a ON a.contact_id = m.contact_id
-            WHERE m.segment = ? {restricted}""",
+            WHERE m.segment = ? AND NOT m.held_out {restricted}""",
             memberships=MEMBERSHIPS,
             contacts=CONTACTS,
             addresses=_address_table(target.connection),
@@ -176,8 +176,8 @@ def difference(session: Session, as_of: datetime, among: str | None = None) -> p
 def still_meant(session: Session, changes: pa.Table) -> pa.Table:
     """The rows of `changes` that no evaluation since has overtaken.
 
-    Nobody is added who has left the segment meanwhile, or was deleted or suppressed; nobody is removed who is back,
-    except from an address that is not the contact's any more.
+    Nobody is added who has left the segment meanwhile, is held out, was deleted or suppressed; nobody is removed who
+    is back, except from an address that is not the contact's any more.
 
     Args:
         session: any thread's.
@@ -190,9 +190,10 @@ def still_meant(session: Session, changes: pa.Table) -> pa.Table:
         LEFT JOIN contacts c ON c.contact_id = p.contact_id
         LEFT JOIN segment_state s ON s.segment = p.origin
         WHERE CASE
-            WHEN p.value IS NULL THEN p.moved OR s.segment IS NULL OR m.segment IS NULL OR c.suppressed
+            WHEN p.value IS NULL THEN p.moved OR s.segment IS NULL OR m.segment IS NULL OR m.held_out OR c.suppressed
                 OR c.deleted_at IS NOT NULL
-            ELSE NOT c.suppressed AND c.deleted_at IS NULL AND (s.segment IS NULL OR m.segment IS NOT NULL)
+            ELSE NOT c.suppressed AND c.deleted_at IS NULL
+                AND (s.segment IS NULL OR (m.segment IS NOT NULL AND NOT m.held_out))
         END
         ORDER BY p.connection, p.target_kind, p.target_name, p.contact_id, p.address"""
     )

@@ -1,19 +1,22 @@
 """The wide `contacts` table, always computed from the sources' records and the first events.
 
-Values: the first known one in the order of `trait.sources`; among several records of a contact in one connection the
-one updated last. Consent: refusal wins over sources; a channel no source speaks of takes the default of its consent
-lines. Records deleted at the source count only where a contact has no living one.
+Values and the account: the first known one in the order of the sources; among several records of a contact in one
+connection the one updated last. Consent: refusal wins over sources; a channel no source speaks of takes the default
+of its consent lines. Records deleted at the source count only where a contact has no living one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from segserver.relations import consent_column, trait_column
-from segserver.specs import Trait
 from segserver.store.layout import Layout, event_name, source_table
 from segserver.store.session import Session, Sql, compose
 
 TOUCHED = "touched_contacts"
 """Temporary table with the contacts to compute: one column, contact_id."""
+
+ACCOUNT = "account_id"
 
 _LATEST = Sql("struct_pack(at_ := coalesce(r.updated_at, TIMESTAMP '1970-01-01'), id := r.source_id)")
 
@@ -80,6 +83,7 @@ def recompute_first_events(session: Session, layout: Layout, contacts: str) -> N
 def _columns(layout: Layout) -> list[str]:
     return [
         "contact_id",
+        ACCOUNT,
         "created_at",
         "deleted_at",
         "suppressed",
@@ -134,6 +138,7 @@ def _computed(layout: Layout) -> Sql:
     """The rows of `contacts` for the touched ones that still exist."""
     columns = [
         Sql("t.contact_id"),
+        _first_known(ACCOUNT, layout.catalog.account_sources),
         Sql("least(s.created_at, f.occurred_at) AS created_at"),
         Sql("s.deleted_at"),
         Sql("coalesce(s.suppressed, false) AS suppressed"),
@@ -145,7 +150,7 @@ def _computed(layout: Layout) -> Sql:
             )
             for channel in layout.catalog.channels
         ),
-        *(_first_known(trait) for trait in layout.catalog.traits.values()),
+        *(_first_known(trait_column(trait.name), trait.sources) for trait in layout.catalog.traits.values()),
     ]
     joins = [
         compose(
@@ -166,16 +171,16 @@ def _computed(layout: Layout) -> Sql:
     )
 
 
-def _first_known(trait: Trait) -> Sql:
-    column = trait_column(trait.name)
-    known = [compose("{source}.{column}", source=f"of {source}", column=column) for source in trait.sources]
-    return compose("coalesce({known}) AS {column}", known=known, column=column)
+def _first_known(column: str, sources: Sequence[str]) -> Sql:
+    known = [compose("{source}.{column}", source=f"of {source}", column=column) for source in sources]
+    return compose("coalesce({known}) AS {column}", known=known or [Sql("NULL::VARCHAR")], column=column)
 
 
 def _values(layout: Layout, connection: str) -> Sql | None:
-    """Each touched contact's values at one connection; None if it maps no trait."""
-    traits = [trait_column(trait.name) for trait in layout.traits_of(connection)]
-    if not traits:
+    """Each touched contact's values and account at one connection; None if it gives neither."""
+    columns = [trait_column(trait.name) for trait in layout.traits_of(connection)]
+    columns += [ACCOUNT] if connection in layout.catalog.account_sources else []
+    if not columns:
         return None
     return compose(
         "SELECT {columns} FROM {table} r JOIN record_states s ON s.contact_id = r.contact_id "
@@ -188,7 +193,7 @@ def _values(layout: Layout, connection: str) -> Sql | None:
                     name=name,
                     latest=_LATEST,
                 )
-                for name in traits
+                for name in columns
             ),
         ],
         table=source_table(connection),

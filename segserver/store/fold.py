@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from segserver.records import Change, ContactRecord, Deletion, Merge, SourceItem
-from segserver.relations import consent_column, trait_column
+from segserver.relations import account_id, consent_column, trait_column
 from segserver.specs import Trait
-from segserver.store.values import stored
+from segserver.store.values import composed, stored
 
 Row = dict[str, object]
 """A record by column name, as in `Layout.source_relation`."""
@@ -33,12 +33,14 @@ class Terms:
     """What the fold must know of the connection.
 
     Attributes:
+        connection: its name.
         traits: those the connection maps.
         channels: every channel of the catalog.
         latency: how late a change may be known.
         now: dates changes of records that carry no instant.
     """
 
+    connection: str
     traits: Sequence[Trait]
     channels: Sequence[str]
     latency: timedelta
@@ -144,6 +146,8 @@ def _overlaid(record: ContactRecord, old: Row | None, terms: Terms) -> Row:
         "deleted_at": None,
         "suppressed": record.suppressed or (record.partial and old is not None and bool(old["suppressed"])),
     }
+    if not record.partial or record.account or old is None:
+        base["account_id"] = account_id(terms.connection, composed(record.account)) if record.account else None
     for channel in terms.channels:
         if not record.partial or channel in record.consent or old is None:
             base[consent_column(channel)] = record.consent.get(channel)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from segserver.relations import trait_column
 from segserver.specs import Trait
@@ -13,6 +12,9 @@ from segserver.store.fold import Point
 from segserver.store.layout import Layout, history_name, source_table
 from segserver.store.session import Session, Sql, compose
 from segserver.store.values import arrow_type
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _COLUMNS = Sql("contact_id, connection, source_id, value, valid_from, valid_to, known_at, recorded_at")
 
@@ -53,6 +55,8 @@ def write_points(
 
 
 def _arrow(trait: Trait, points: list[Point]) -> pa.Table:
+    import pyarrow as pa
+
     return pa.table(
         {
             "source_id": pa.array([point.source_id for point in points], pa.string()),

@@ -192,8 +192,21 @@ def apply_merges(session: Session, layout: Layout, merges: Sequence[Union], now:
                 table=table,
             )
         )
-    _join_rows(session, "first_events", Sql("contact_id, min(occurred_at)"), Sql("contact_id"))
-    _join_rows(session, "memberships", Sql("segment, contact_id, min(entered_at)"), Sql("segment, contact_id"))
+    _join_rows(session, "first_events", Sql("contact_id, min(occurred_at) AS occurred_at"), Sql("contact_id"))
+    flags = "bool_and(held_out) AS held_out, bool_or(manual) AS manual"
+    _join_rows(
+        session,
+        "memberships",
+        Sql(f"segment, contact_id, min(entered_at) AS entered_at, {flags}"),
+        Sql("segment, contact_id"),
+    )
+    _join_rows(
+        session,
+        "pending",
+        Sql("segment, contact_id, min(since) AS since, declaration"),
+        Sql("segment, contact_id, declaration"),
+    )
+    _join_rows(session, "manual_members", Sql("segment, contact_id"), Sql("segment, contact_id"))
     _join_open_entries(session)
     session.execute("DELETE FROM scores WHERE contact_id IN (SELECT loser FROM merging)")
     session.execute("INSERT INTO touched_contacts SELECT loser FROM merging UNION SELECT survivor FROM merging")
@@ -211,6 +224,8 @@ def _owned(layout: Layout) -> list[str]:
         "scenario_entries",
         "first_events",
         "memberships",
+        "pending",
+        "manual_members",
     ]
 
 
@@ -226,7 +241,7 @@ def _join_rows(session: Session, table: str, values: Sql, key: Sql) -> None:
         ),
     )
     session.execute(compose("DELETE FROM {table} WHERE contact_id IN (SELECT survivor FROM merging)", table=table))
-    session.execute(compose("INSERT INTO {table} SELECT * FROM joined_rows", table=table))
+    session.execute(compose("INSERT INTO {table} BY NAME SELECT * FROM joined_rows", table=table))
     session.drop_temp("joined_rows")
 
 

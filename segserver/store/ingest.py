@@ -14,6 +14,7 @@ from typing import Protocol
 from segserver.records import ContactRecord, Cursor, Deletion, Merge, SourceItem
 from segserver.specs import ConnectionSpec
 from segserver.store import values
+from segserver.store.accounts import write_accounts
 from segserver.store.contacts import TOUCHED, recompute
 from segserver.store.events import Owners, told, write_events
 from segserver.store.fold import Row, Terms, fold
@@ -58,8 +59,8 @@ class Ingested:
     """What a group changed.
 
     Attributes:
-        contacts: those with any change: whom a run over some contacts must look at.
-        records: source records that were new, differed or were deleted.
+        contacts: those with any change, in their account too: whom a run over some contacts must look at.
+        records: source records of contacts and accounts that were new, differed or were deleted.
         nobody: events left out because they name no contact (an identity that cannot be one).
         merged: contacts that ended in another.
     """
@@ -103,13 +104,14 @@ def ingest(
         owners = Owners(resolution.records, resolution.identities, spec.latency)
         nobody = write_events(session, layout, spec.name, told(layout, items), owners, now)
         recompute(session, layout)
+        accounts = write_accounts(session, layout, spec.name, items)
         if cursor is not None:
             save_cursor(session, spec.name, stream, cursor, now)
         if complete_through is not None:
             save_watermark(session, spec.name, stream, complete_through)
         found = session.arrow("SELECT contact_id FROM touched_contacts UNION SELECT contact_id FROM changed_contacts")
         session.drop_temp(TOUCHED, "changed_contacts")
-    return Ingested(frozenset(found["contact_id"].to_pylist()), records, nobody, len(resolution.merges))
+    return Ingested(frozenset(found["contact_id"].to_pylist()), records + accounts, nobody, len(resolution.merges))
 
 
 def _write_records(
@@ -126,7 +128,7 @@ def _write_records(
     table = source_table(spec.name)
     session.load("told_records", values.texts({"source_id": list(concerned)}))
     before = _stored(session, table)
-    terms = Terms(layout.traits_of(spec.name), layout.catalog.channels, spec.latency, now)
+    terms = Terms(spec.name, layout.traits_of(spec.name), layout.catalog.channels, spec.latency, now)
     folded = fold(before, items, resolution.records, terms)
     session.load("changed_records", values.table(layout.source_relation(spec.name), folded.rows.values()))
     if before:

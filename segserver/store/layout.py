@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from segserver import relations
 from segserver.relations import Relation, consent_column, trait_column
-from segserver.specs import BOOLEAN, INSTANT, TEXT, Catalog, ConnectionSpec, Event, Trait
+from segserver.specs import BOOLEAN, INSTANT, TEXT, Catalog, ConnectionSpec, Event, PropertySpec, Trait, TraitSpec
 
 
 def source_table(connection: str) -> str:
@@ -44,6 +44,12 @@ class Layout:
         """The traits that a connection maps."""
         return tuple(trait for trait in self.catalog.traits.values() if connection in trait.sources)
 
+    def account_connections(self) -> tuple[str, ...]:
+        """The connections that give accounts."""
+        return tuple(
+            dict.fromkeys(source for trait in self.catalog.account_traits.values() for source in trait.sources)
+        )
+
     def histories(self) -> tuple[Trait, ...]:
         """The traits whose changes are kept."""
         return tuple(trait for trait in self.catalog.traits.values() if trait.history)
@@ -57,6 +63,7 @@ class Layout:
         columns: dict[str, relations.ColumnType] = {
             "source_id": TEXT,
             "contact_id": TEXT,
+            "account_id": TEXT,
             "created_at": INSTANT,
             "updated_at": INSTANT,
             "deleted_at": INSTANT,
@@ -67,6 +74,11 @@ class Layout:
         columns |= {trait_column(trait.name): trait.type for trait in self.traits_of(connection)}
         return Relation(source_table(connection), columns)
 
+    def accounts_relation(self) -> Relation:
+        """Accounts, with the connection that gave each and its modification instant there."""
+        relation = relations.accounts(self.catalog)
+        return Relation(relation.name, {**relation.columns, "connection": TEXT, "updated_at": INSTANT})
+
     def history_relation(self, trait: Trait) -> Relation:
         """A trait's intervals, with the source record they belong to."""
         relation = relations.history_table(trait)
@@ -76,6 +88,7 @@ class Layout:
         """Every declared table."""
         return (
             relations.contacts(self.catalog),
+            self.accounts_relation(),
             *(self.source_relation(connection) for connection in self.catalog.connections),
             *(relations.event_table(event) for event in self.events()),
             *(self.history_relation(trait) for trait in self.histories()),
@@ -102,12 +115,20 @@ def _readings(spec: ConnectionSpec) -> tuple[str, ...]:
         contacts = spec.contacts
         lines += [f"created {contacts.created}", *_pairs("identity", contacts.identities)]
         lines += _pairs("contacts option", contacts.options)
-        lines += [f"trait {t.name} from {t.field}: {t.type.kind}, history {t.history}" for t in contacts.traits]
+        lines += [f"trait {t.name} from {_named(t)}: {t.type.kind}, history {t.history}" for t in contacts.traits]
         lines += [f"consent {c.channel} from {c.field} means {c.means}" for c in contacts.consent]
+        lines += [f"account {contacts.account}"] if contacts.account else []
+    if spec.accounts:
+        lines += [f"accounts key {spec.accounts.key}", *_pairs("accounts option", spec.accounts.options)]
+        lines += [f"accounts trait {t.name} from {_named(t)}: {t.type.kind}" for t in spec.accounts.traits]
     for event in spec.events:
         lines += [f"event {event.name} at {event.at}", *_pairs(f"event {event.name} option", event.options)]
-        lines += [f"event {event.name} property {p.name} from {p.field}: {p.type.kind}" for p in event.properties]
+        lines += [f"event {event.name} property {p.name} from {_named(p)}: {p.type.kind}" for p in event.properties]
     return tuple(sorted(lines))
+
+
+def _named(spec: TraitSpec | PropertySpec) -> str:
+    return " and ".join(spec.fields)
 
 
 def _pairs(label: str, values: Mapping[str, object]) -> Sequence[str]:

@@ -23,11 +23,13 @@ class Evaluated:
     Attributes:
         declaration: hash of its block and of all it reads.
         models: versions of the models it reads, as text ("buy_soon@3"); empty for none.
+        frozen_at: the instant its members were found for, for good; None: they are found anew every time.
     """
 
     segment: str
     declaration: str
     models: str = ""
+    frozen_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,14 @@ class Outcome:
         size: members now.
         before: members before it.
         entered, exited: how many changed.
+        held_out: members who are held out.
     """
 
     size: int
     before: int
     entered: int
     exited: int
+    held_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +55,17 @@ class SegmentState:
     """A segment at its last full evaluation.
 
     Attributes:
+        models: versions of the models it reads, as text.
         pushed_size: at the last full run that pushed, for guards; None if there was none.
+        frozen_at: the instant its members were found for, if it is frozen.
     """
 
     declaration: str
+    models: str
     evaluated_at: datetime
     size: int
     pushed_size: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """A member, with the identities people know a contact by: kind to values."""
-
-    contact_id: str
-    entered_at: datetime
-    identities: Mapping[str, tuple[str, ...]]
+    frozen_at: datetime | None
 
 
 def apply(
@@ -81,12 +80,14 @@ def apply(
     """Make memberships what a snapshot says, and note every change with its cause.
 
     The cause of an exit is "deleted" where the contact was deleted at its sources; that of any change is "rule" on a
-    segment's first full evaluation and where its declaration changed, "model" where only a model's version did,
-    else "data". Segments that were not evaluated keep their members. Safe to call again.
+    segment's first full evaluation and where its declaration changed, "manual" where the contact is on the manual list
+    or was, "model" where only a model's version changed, else "data". Segments that were not evaluated keep their
+    members. Safe to call again.
 
     Args:
         session: the writer's, in a transaction.
-        snapshot: temporary table with `segment` and `contact_id`; other segments in it are passed over.
+        snapshot: temporary table with `segment`, `contact_id` and the flags `held_out` and `manual`; other segments
+            in it are passed over.
         evaluated: the segments evaluated.
         as_of: the run's instant: `entered_at` of who enters.
         run_id: kept with every change.
@@ -107,8 +108,11 @@ def apply(
         "WHERE f.change = 'exited' AND f.segment = m.segment AND f.contact_id = m.contact_id"
     )
     session.execute(
-        "INSERT INTO memberships SELECT segment, contact_id, ? FROM found_changes WHERE change = 'entered'", [as_of]
+        "INSERT INTO memberships (segment, contact_id, entered_at) "
+        "SELECT segment, contact_id, ? FROM found_changes WHERE change = 'entered'",
+        [as_of],
     )
+    _flag(session, snapshot)
     outcomes = _outcomes(session)
     if among is None:
         _keep_state(session, as_of)
@@ -117,16 +121,15 @@ def apply(
 
 
 def _stage(session: Session, told: Collection[Evaluated]) -> None:
-    session.load(
-        "told_segments",
-        texts(
-            {
-                "segment": [item.segment for item in told],
-                "declaration": [item.declaration for item in told],
-                "models": [item.models for item in told],
-            }
-        ),
+    columns = texts(
+        {
+            "segment": [item.segment for item in told],
+            "declaration": [item.declaration for item in told],
+            "models": [item.models for item in told],
+        }
     )
+    frozen = pa.array([item.frozen_at for item in told], pa.timestamp("us"))
+    session.load("told_segments", columns.append_column("frozen_at", frozen))
 
 
 def _find_changes(session: Session, snapshot: str, among: str | None) -> None:
@@ -137,12 +140,12 @@ def _find_changes(session: Session, snapshot: str, among: str | None) -> None:
         "found_changes",
         compose(
             """WITH changes AS (
-                SELECT n.segment, n.contact_id, 'entered' AS change
-                FROM (SELECT DISTINCT segment, contact_id FROM {snapshot}) n
+                SELECT n.segment, n.contact_id, 'entered' AS change, n.manual
+                FROM (SELECT DISTINCT segment, contact_id, manual FROM {snapshot}) n
                 SEMI JOIN told_segments t ON t.segment = n.segment
                 ANTI JOIN memberships m ON m.segment = n.segment AND m.contact_id = n.contact_id
                 UNION ALL
-                SELECT m.segment, m.contact_id, 'exited' AS change
+                SELECT m.segment, m.contact_id, 'exited' AS change, m.manual
                 FROM memberships m SEMI JOIN told_segments t ON t.segment = m.segment
                 ANTI JOIN {snapshot} n ON n.segment = m.segment AND n.contact_id = m.contact_id
                 WHERE true {restricted}
@@ -150,6 +153,7 @@ def _find_changes(session: Session, snapshot: str, among: str | None) -> None:
             SELECT f.segment, f.contact_id, f.change,
                 CASE WHEN f.change = 'exited' AND c.deleted_at IS NOT NULL THEN 'deleted'
                     WHEN s.declaration IS DISTINCT FROM t.declaration THEN 'rule'
+                    WHEN f.manual THEN 'manual'
                     WHEN s.models <> t.models THEN 'model' ELSE 'data' END AS cause
             FROM changes f JOIN told_segments t USING (segment)
             LEFT JOIN segment_state s ON s.segment = f.segment
@@ -160,18 +164,33 @@ def _find_changes(session: Session, snapshot: str, among: str | None) -> None:
     )
 
 
+def _flag(session: Session, snapshot: str) -> None:
+    session.execute(
+        compose(
+            "UPDATE memberships m SET held_out = n.held_out, manual = n.manual FROM {snapshot} n "
+            "SEMI JOIN told_segments t ON t.segment = n.segment "
+            "WHERE n.segment = m.segment AND n.contact_id = m.contact_id "
+            "AND (n.held_out, n.manual) IS DISTINCT FROM (m.held_out, m.manual)",
+            snapshot=snapshot,
+        )
+    )
+
+
 def _outcomes(session: Session) -> dict[str, Outcome]:
     found = session.rows(
-        """SELECT t.segment, count(m.contact_id) AS size,
+        """SELECT t.segment, count(m.contact_id) AS size, count(*) FILTER (WHERE m.held_out) AS held_out,
             (SELECT count(*) FROM found_changes f WHERE f.segment = t.segment AND f.change = 'entered') AS entered,
             (SELECT count(*) FROM found_changes f WHERE f.segment = t.segment AND f.change = 'exited') AS exited
         FROM told_segments t LEFT JOIN memberships m ON m.segment = t.segment GROUP BY t.segment"""
     )
     outcomes = {}
     for row in found:
-        size, entered, exited = (cast("int", row[name]) for name in ("size", "entered", "exited"))
-        outcomes[str(row["segment"])] = Outcome(size, size - entered + exited, entered, exited)
+        size, entered, exited, held_out = (cast("int", row[name]) for name in _COUNTED)
+        outcomes[str(row["segment"])] = Outcome(size, size - entered + exited, entered, exited, held_out)
     return outcomes
+
+
+_COUNTED = ("size", "entered", "exited", "held_out")
 
 
 def _keep_state(session: Session, as_of: datetime) -> None:
@@ -180,11 +199,35 @@ def _keep_state(session: Session, as_of: datetime) -> None:
             SELECT t.*, (SELECT count(*) FROM memberships m WHERE m.segment = t.segment) AS size FROM told_segments t
         ) n ON n.segment = s.segment
         WHEN MATCHED THEN UPDATE SET declaration = n.declaration, models = n.models, evaluated_at = $as_of,
-            size = n.size
-        WHEN NOT MATCHED THEN INSERT (segment, declaration, models, evaluated_at, size)
-            VALUES (n.segment, n.declaration, n.models, $as_of, n.size)""",
+            size = n.size, frozen_at = n.frozen_at
+        WHEN NOT MATCHED THEN INSERT (segment, declaration, models, evaluated_at, size, frozen_at)
+            VALUES (n.segment, n.declaration, n.models, $as_of, n.size, n.frozen_at)""",
         {"as_of": as_of},
     )
+
+
+def drop_deleted(session: Session, *, as_of: datetime, run_id: str, among: str | None = None) -> None:
+    """Take deleted contacts out of every segment, also of those that were not evaluated and keep their members.
+
+    Args:
+        session: the writer's, in a transaction.
+        as_of: the run's instant; who is deleted later is still there.
+        run_id: kept with every change.
+        among: temporary table with the only `contact_id`s concerned; None: all.
+    """
+    restricted = Sql("") if among is None else compose("SEMI JOIN {among} USING (contact_id)", among=among)
+    session.create_temp(
+        "deleted_contacts",
+        compose("SELECT contact_id FROM contacts {restricted} WHERE deleted_at <= ?", restricted=restricted),
+        [as_of],
+    )
+    session.execute(
+        "INSERT INTO membership_changes SELECT segment, contact_id, 'exited', ?, 'deleted', ? FROM memberships "
+        "SEMI JOIN deleted_contacts USING (contact_id)",
+        [as_of, run_id],
+    )
+    session.execute("DELETE FROM memberships WHERE contact_id IN (SELECT contact_id FROM deleted_contacts)")
+    session.drop_temp("deleted_contacts")
 
 
 def drop_segments(session: Session, keep: Iterable[str], *, as_of: datetime, run_id: str) -> list[str]:
@@ -206,6 +249,7 @@ def drop_segments(session: Session, keep: Iterable[str], *, as_of: datetime, run
     )
     session.execute("DELETE FROM memberships WHERE list_contains(?, segment)", [gone])
     session.execute("DELETE FROM segment_state WHERE list_contains(?, segment)", [gone])
+    session.execute("DELETE FROM pending WHERE list_contains(?, segment)", [gone])
     return gone
 
 
@@ -214,9 +258,11 @@ def states(session: Session) -> dict[str, SegmentState]:
     return {
         str(row["segment"]): SegmentState(
             declaration=str(row["declaration"]),
+            models=str(row["models"]),
             evaluated_at=cast("datetime", row["evaluated_at"]),
             size=cast("int", row["size"]),
             pushed_size=cast("int | None", row["pushed_size"]),
+            frozen_at=cast("datetime | None", row["frozen_at"]),
         )
         for row in session.rows("SELECT * FROM segment_state ORDER BY segment")
     }
@@ -238,42 +284,10 @@ def sizes(session: Session) -> dict[str, int]:
     return {str(row["segment"]): cast("int", row["size"]) for row in found}
 
 
-def members(session: Session, segment: str, *, limit: int | None = None, after: str = "") -> list[Member]:
-    """Who is in a segment, by contact id, beginning behind `after`; at most `limit` of them."""
-    return _members(session, Sql("memberships"), segment, limit, after, {})
-
-
-def members_at(
-    session: Session, snapshot: str, segment: str, as_of: datetime, *, limit: int | None = None
-) -> list[Member]:
-    """Who is in a segment by a snapshot (`segment`, `contact_id`) of an instant, which stands for the entry."""
-    told = compose("(SELECT *, $as_of::TIMESTAMP AS entered_at FROM {snapshot})", snapshot=snapshot)
-    return _members(session, told, segment, limit, "", {"as_of": as_of})
-
-
-def _members(
-    session: Session, table: Sql, segment: str, limit: int | None, after: str, values: Mapping[str, object]
-) -> list[Member]:
-    found = session.rows(
-        compose(
-            """WITH wanted AS (SELECT contact_id, entered_at FROM {table} WHERE segment = $segment
-                AND contact_id > $after ORDER BY contact_id LIMIT $most)
-            SELECT contact_id, any_value(entered_at) AS entered_at,
-                list((kind, value) ORDER BY kind, value) FILTER (WHERE kind IS NOT NULL) AS keys
-            FROM wanted LEFT JOIN (SELECT DISTINCT contact_id, kind, value FROM identities) USING (contact_id)
-            GROUP BY contact_id ORDER BY contact_id""",
-            table=table,
-        ),
-        {"segment": segment, "most": limit, "after": after, **values},
-    )
-    return [Member(str(row["contact_id"]), cast("datetime", row["entered_at"]), _by_kind(row["keys"])) for row in found]
-
-
-def _by_kind(keys: object) -> dict[str, tuple[str, ...]]:
-    kinds: dict[str, tuple[str, ...]] = {}
-    for kind, value in cast("list[tuple[str, str]] | None", keys) or ():
-        kinds[kind] = (*kinds.get(kind, ()), value)
-    return kinds
+def held_out(session: Session) -> dict[str, int]:
+    """Members of each segment who are held out, by name; segments without any are missing."""
+    found = session.rows("SELECT segment, count(*) AS size FROM memberships WHERE held_out GROUP BY segment")
+    return {str(row["segment"]): cast("int", row["size"]) for row in found}
 
 
 def changes(session: Session, run_id: str) -> list[dict[str, object]]:
@@ -283,27 +297,3 @@ def changes(session: Session, run_id: str) -> list[dict[str, object]]:
         "ORDER BY segment, change, contact_id",
         [run_id],
     )
-
-
-def contact_for(session: Session, text: str) -> str | None:
-    """The contact a person names by an id of ours (merged ones included) or by any identity, written exactly.
-
-    None where nobody has it, or several have.
-    """
-    found = session.rows(
-        """SELECT contact_id FROM contacts WHERE contact_id = $text
-        UNION SELECT survivor FROM merges WHERE loser = $text
-        UNION SELECT contact_id FROM identities WHERE value = $text OR (kind = 'email' AND value = lower($text))""",
-        {"text": text},
-    )
-    return str(found[0]["contact_id"]) if len(found) == 1 else None
-
-
-def segments_of(session: Session, contact_id: str) -> dict[str, datetime]:
-    """The segments a contact is in, each with the instant since when."""
-    return {
-        str(row["segment"]): cast("datetime", row["entered_at"])
-        for row in session.rows(
-            "SELECT segment, entered_at FROM memberships WHERE contact_id = ? ORDER BY segment", [contact_id]
-        )
-    }

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
+from datetime import timedelta
 
 import pyarrow as pa
 
-from segserver.relations import CONTACTS, consent_column, trait_column
+from segserver.relations import ACCOUNTS, CONTACTS, consent_column, trait_column
+from segserver.specs import Kind, Trait
 from segserver.store.layout import event_name
-from segserver.store.memberships import segments_of
+from segserver.store.members import segments_of
 from segserver.store.session import Session, compose
 
 
@@ -35,8 +37,9 @@ def person(session: Session, contact_id: str) -> dict[str, object] | None:
     """One contact as plain data; None if there is none of that id.
 
     Returns:
-        `contact_id`, `created_at`, `deleted_at`, `suppressed`, `identities` (kind to values), `traits`, `consent`,
-        `segments` (each with the instant since when), `touches` (ours, latest first).
+        `contact_id`, `created_at`, `deleted_at`, `suppressed`, `identities` (kind to values), `traits`, `account`
+        (`account_id` and `traits`; None if it has none), `consent`, `segments` (each with the instant since when),
+        `touches` (ours, latest first).
     """
     catalog = session.layout.catalog
     found = session.rows(
@@ -52,7 +55,8 @@ def person(session: Session, contact_id: str) -> dict[str, object] | None:
         "deleted_at": row["deleted_at"],
         "suppressed": row["suppressed"],
         "identities": _identities(session, contact_id),
-        "traits": {name: row[trait_column(name)] for name in catalog.traits},
+        "traits": _traits(row, catalog.traits.values()),
+        "account": _account(session, row["account_id"]),
         "consent": {channel: row[consent_column(channel)] for channel in catalog.channels},
         "segments": segments_of(session, contact_id),
         "touches": session.rows(
@@ -60,6 +64,24 @@ def person(session: Session, contact_id: str) -> dict[str, object] | None:
             "ORDER BY intended_at DESC, key",
             [contact_id],
         ),
+    }
+
+
+def _account(session: Session, account_id: object) -> dict[str, object] | None:
+    if account_id is None:
+        return None
+    found = session.rows(compose("SELECT * FROM {accounts} WHERE account_id = ?", accounts=ACCOUNTS), [account_id])
+    traits = session.layout.catalog.account_traits.values()
+    return {"account_id": account_id, "traits": _traits(found[0] if found else {}, traits)}
+
+
+def _traits(row: Mapping[str, object], traits: Collection[Trait]) -> dict[str, object]:
+    """Traits by name out of a stored row; durations, which are stored in microseconds, as `timedelta`."""
+    values = {trait.name: row.get(trait_column(trait.name)) for trait in traits}
+    lasting = {trait.name for trait in traits if trait.type.kind is Kind.DURATION}
+    return {
+        name: timedelta(microseconds=value) if name in lasting and isinstance(value, int) else value
+        for name, value in values.items()
     }
 
 

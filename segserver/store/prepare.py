@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from segserver.relations import Relation, sql_kind, trait_column
+from segserver.relations import ACCOUNTS, CONTACTS, Relation, sql_kind, trait_column
 from segserver.store import schema
 from segserver.store.contacts import recompute_all
 from segserver.store.history import seed
@@ -43,7 +43,7 @@ def prepare(session: Session, layout: Layout) -> Prepared:
         if not changes and remembered == described:
             return Prepared((), ())
         reset = _reset(session, layout, json.loads(remembered)["readings"] if remembered else {})
-        _forget_events(session, layout)
+        _forget_undeclared(session, layout)
         recompute_all(session, layout)
         schema.set_meta(session, "layout", described)
     return Prepared(tuple(changes), reset)
@@ -57,7 +57,7 @@ def _present(session: Session) -> dict[str, dict[str, str]]:
         "WHERE database_name = current_database() AND schema_name = 'main' AND NOT internal ORDER BY column_index"
     ):
         name = str(row["table_name"])
-        if name == "contacts" or name.startswith(_PREFIXES):
+        if name in (CONTACTS, ACCOUNTS) or name.startswith(_PREFIXES):
             tables.setdefault(name, {})[str(row["column_name"])] = str(row["data_type"])
     return tables
 
@@ -134,8 +134,8 @@ def _reset(session: Session, layout: Layout, remembered: dict[str, list[str]]) -
     return tuple(stale)
 
 
-def _forget_events(session: Session, layout: Layout) -> None:
-    """Drop events and identities of connections that no longer give them."""
+def _forget_undeclared(session: Session, layout: Layout) -> None:
+    """Drop events, histories, accounts and identities of connections that no longer give them."""
     for event in layout.events():
         session.execute(
             compose("DELETE FROM {table} WHERE NOT list_contains(?, connection)", table=event_name(event.name)),
@@ -146,6 +146,10 @@ def _forget_events(session: Session, layout: Layout) -> None:
             compose("DELETE FROM {table} WHERE NOT list_contains(?, connection)", table=history_name(trait.name)),
             [list(trait.sources)],
         )
+    session.execute(
+        compose("DELETE FROM {table} WHERE NOT list_contains(?, connection)", table=ACCOUNTS),
+        [list(layout.account_connections())],
+    )
     known = list(layout.catalog.connections)
     session.execute("DELETE FROM identities WHERE NOT list_contains(?, connection)", [known])
 
@@ -153,4 +157,10 @@ def _forget_events(session: Session, layout: Layout) -> None:
 def _described(layout: Layout) -> str:
     """Everything contacts are computed from, beside the records themselves."""
     traits = {trait.name: trait.sources for trait in layout.catalog.traits.values()}
-    return json.dumps({"readings": layout.readings, "traits": traits, "allowed": layout.allowed}, sort_keys=True)
+    computed_from = {
+        "readings": layout.readings,
+        "traits": traits,
+        "accounts": layout.catalog.account_sources,
+        "allowed": layout.allowed,
+    }
+    return json.dumps(computed_from, sort_keys=True)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
 
-from segserver.relations import CONTACTS, consent_column, trait_column
+from segserver.relations import CONTACTS, COUNTRY_TRAIT, ZONE_TRAIT, consent_column, trait_column
 from segserver.specs import Kind
 from segserver.store.layout import source_table
 from segserver.store.session import Session, Sql, compose
-
-ZONE_TRAIT = "home_zone"
-COUNTRY_TRAIT = "country"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +66,8 @@ def _text(value: object) -> str | None:
 
 
 def members_of(session: Session, segment: str) -> set[str]:
-    """Ids of a segment's members."""
-    found = session.arrow("SELECT contact_id FROM memberships WHERE segment = ?", [segment])
+    """Ids of a segment's members, without those held out."""
+    found = session.arrow("SELECT contact_id FROM memberships WHERE segment = ? AND NOT held_out", [segment])
     return set(found["contact_id"].to_pylist())
 
 
@@ -90,6 +87,19 @@ def contacts_of(session: Session, connection: str, source_ids: Iterable[str]) ->
         [list(source_ids)],
     )
     return set(found["contact_id"].to_pylist())
+
+
+def colleagues(session: Session, contacts: Collection[str]) -> set[str]:
+    """Some contacts, and all others of their accounts."""
+    found = session.arrow(
+        compose(
+            "SELECT contact_id FROM {contacts} WHERE account_id IN "
+            "(SELECT account_id FROM {contacts} WHERE contact_id IN (SELECT unnest(?)))",
+            contacts=CONTACTS,
+        ),
+        [list(contacts)],
+    )
+    return {*contacts, *found["contact_id"].to_pylist()}
 
 
 def source_ids(session: Session, connection: str, contacts: Iterable[str]) -> dict[str, str]:

@@ -96,7 +96,19 @@ _FIRST = (
         started_at TIMESTAMP NOT NULL, finished_at TIMESTAMP, status VARCHAR NOT NULL, report VARCHAR)""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+_SECOND = (
+    # What evaluations keep for later ones.
+    "ALTER TABLE memberships ADD COLUMN held_out BOOLEAN DEFAULT false",
+    "ALTER TABLE memberships ADD COLUMN manual BOOLEAN DEFAULT false",
+    "ALTER TABLE segment_state ADD COLUMN frozen_at TIMESTAMP",
+    """CREATE TABLE pending (segment VARCHAR NOT NULL, contact_id VARCHAR NOT NULL, since TIMESTAMP NOT NULL,
+        declaration VARCHAR NOT NULL)""",
+    "CREATE TABLE manual_members (segment VARCHAR NOT NULL, contact_id VARCHAR NOT NULL)",
+    """CREATE TABLE cutoffs (key VARCHAR NOT NULL, everyone BOOLEAN NOT NULL, value VARCHAR, hash VARCHAR,
+        staying BOOLEAN NOT NULL, models VARCHAR NOT NULL)""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND)
 """Statements that lead from each version to the next; never changed once released, only added to."""
 
 VERSION = len(MIGRATIONS)

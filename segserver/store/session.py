@@ -8,13 +8,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Lock
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import duckdb
-import pyarrow as pa
 
 from segserver.errors import StoreError
 from segserver.store.layout import Layout
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Parameters = Sequence[object] | Mapping[str, object]
 """Values for `?` or for `$name`; values are never written into the text of a statement."""

@@ -164,6 +164,11 @@ def start_run(session: Session, run_id: str, kind: str, as_of: datetime, now: da
     session.execute("INSERT INTO runs VALUES (?, ?, ?, ?, NULL, 'running', NULL)", [run_id, kind, as_of, now])
 
 
+def note_instant(session: Session, run_id: str, as_of: datetime) -> None:
+    """Note the instant that a run has taken."""
+    session.execute("UPDATE runs SET as_of = ? WHERE run_id = ?", [as_of, run_id])
+
+
 def finish_run(session: Session, run_id: str, status: str, report: Mapping[str, object], now: datetime) -> None:
     """Note how a run ended."""
     session.execute(

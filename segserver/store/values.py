@@ -1,4 +1,7 @@
-"""Values as the tables hold them: exact numbers of six places, composed text, microseconds."""
+"""Values as the tables hold them: exact numbers of six places, composed text, microseconds.
+
+Arrow is loaded when the first table is made: tests of rules need none, and start sooner.
+"""
 
 from __future__ import annotations
 
@@ -6,33 +9,36 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
-from typing import cast
-
-import pyarrow as pa
+from functools import cache
+from typing import TYPE_CHECKING, cast
 
 from segserver.relations import FLOAT, INTEGER, ColumnType, Relation
 from segserver.specs import Kind, Type
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 _PLACES = Decimal("0.000001")
 _TOO_LARGE = Decimal(10) ** 12
 
-_ARROW: dict[Kind, pa.DataType] = {
-    Kind.NUMBER: pa.decimal128(18, 6),
-    Kind.TEXT: pa.string(),
-    Kind.BOOLEAN: pa.bool_(),
-    Kind.INSTANT: pa.timestamp("us"),
-    Kind.DATE: pa.date32(),
-    Kind.DURATION: pa.int64(),
-    Kind.TEXTS: pa.list_(pa.string()),
-    Kind.PLACE: pa.struct([("latitude", pa.float64()), ("longitude", pa.float64())]),
-}
 
-
+@cache
 def arrow_type(column: ColumnType) -> pa.DataType:
     """The Arrow type of a column."""
-    if isinstance(column, Type):
-        return _ARROW[column.kind]
-    return {INTEGER: pa.int64(), FLOAT: pa.float64()}[column]
+    import pyarrow as pa
+
+    if not isinstance(column, Type):
+        return {INTEGER: pa.int64(), FLOAT: pa.float64()}[column]
+    return {
+        Kind.NUMBER: pa.decimal128(18, 6),
+        Kind.TEXT: pa.string(),
+        Kind.BOOLEAN: pa.bool_(),
+        Kind.INSTANT: pa.timestamp("us"),
+        Kind.DATE: pa.date32(),
+        Kind.DURATION: pa.int64(),
+        Kind.TEXTS: pa.list_(pa.string()),
+        Kind.PLACE: pa.struct([("latitude", pa.float64()), ("longitude", pa.float64())]),
+    }[column.kind]
 
 
 def stored(value: object, kind: Type) -> object:
@@ -75,6 +81,8 @@ def _number(value: Decimal) -> Decimal | None:
 
 def table(relation: Relation, rows: Iterable[Mapping[str, object]]) -> pa.Table:
     """Rows as an Arrow table with a relation's columns; a missing value is unknown."""
+    import pyarrow as pa
+
     held = list(rows)
     return pa.table(
         {
@@ -86,4 +94,6 @@ def table(relation: Relation, rows: Iterable[Mapping[str, object]]) -> pa.Table:
 
 def texts(columns: Mapping[str, Sequence[str | None]]) -> pa.Table:
     """Columns of text as an Arrow table."""
+    import pyarrow as pa
+
     return pa.table({name: pa.array(column, pa.string()) for name, column in columns.items()})

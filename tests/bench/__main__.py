@@ -16,7 +16,7 @@ from pathlib import Path
 
 import duckdb
 
-from tests.bench import evaluating, ingesting, language, workload
+from tests.bench import checking, evaluating, ingesting, language, ruletests, workload
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -25,6 +25,8 @@ def main(arguments: argparse.Namespace) -> None:
     say(f"{command}   (DuckDB {duckdb.__version__}, {os.cpu_count()} processors)")
     segments = workload.segments(arguments.segments)
     rules(segments)
+    command_line(workload.segments(arguments.checked))
+    rule_tests()
     evaluation(segments, arguments)
     ingestion(arguments)
     say(f"\npeak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2:.1f} GiB")
@@ -39,6 +41,28 @@ def rules(segments: list[workload.Segment]) -> None:
         whole, part = measure(segments), measure(few)
         rows.append([name, f"{whole:.2f} s", per(whole, segments), per(part, few)])
     table(["rules", f"{len(segments)} segments", "for each", f"for each of {len(few)} alone"], rows)
+
+
+def command_line(segments: list[workload.Segment]) -> None:
+    """What a person waits for a check of a large workspace."""
+    files = max(1, len(segments) // 10)
+    with tempfile.TemporaryDirectory() as folder:
+        taken = checking.check(Path(folder), segments, files)
+    rows = {"nothing remembered": taken.cold, "nothing edited": taken.again, "one file edited": taken.edited}
+    header = [f"`segserver check` of {len(segments)} segments in {files} files", "with process start"]
+    table(header, [[name, f"{seconds:.2f} s"] for name, seconds in rows.items()])
+
+
+def rule_tests() -> None:
+    """What a person waits for `segserver test`."""
+    number = 500
+    with tempfile.TemporaryDirectory() as passing, tempfile.TemporaryDirectory() as failing:
+        rows = {
+            f"{number} with the same instant": ruletests.together(Path(passing), number),
+            f"{number} that fail and are explained": ruletests.together(Path(failing), number, failing=True),
+            "one, with process start": ruletests.alone(),
+        }
+    table(["`test` blocks", "seconds"], [[name, f"{seconds:.2f} s"] for name, seconds in rows.items()])
 
 
 def evaluation(segments: list[workload.Segment], arguments: argparse.Namespace) -> None:
@@ -109,6 +133,7 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--contacts", type=int, default=100_000, help="contacts to evaluate (default %(default)s)")
     parser.add_argument("--events", type=int, default=2_000_000, help="their events (default %(default)s)")
     parser.add_argument("--segments", type=int, default=100, help="segments (default %(default)s)")
+    parser.add_argument("--checked", type=int, default=1000, help="segments to check (default %(default)s)")
     parser.add_argument("--ingest", type=int, default=100_000, help="events to sync (default %(default)s)")
     parser.add_argument("--memory", default="12GB", help="the engine's memory (default %(default)s)")
     return parser

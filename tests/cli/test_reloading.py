@@ -78,3 +78,18 @@ def test_a_workspace_that_disappears_is_a_problem_and_comes_back(watch, director
     directory.with_name("away").rename(directory)
     assert watch.fresh() is not None
     assert watch.last.problem is None
+
+
+def test_an_edit_of_a_manual_list_is_noticed_and_so_is_one_that_appears(watch, directory):
+    rules = directory / "rules" / "first.seg"
+    text = rules.read_text(encoding="utf-8")
+    rules.write_text(f'{text}\nsegment friends\n  where spend_90d > 200\n  manual "friends.csv"\n', encoding="utf-8")
+    assert watch.fresh() is None
+    assert "friends.csv cannot be read" in watch.last.problem
+    (directory / "friends.csv").write_text("email\n", encoding="utf-8")
+    first = watch.fresh()
+    assert first is not None
+    (directory / "friends.csv").write_text("email\nada@example.com\n", encoding="utf-8")
+    second = watch.fresh()
+    assert second is not None
+    assert second.hash != first.hash

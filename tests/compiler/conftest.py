@@ -10,8 +10,9 @@ import duckdb
 import pytest
 
 from segserver import relations
+from segserver.calendar_tables import calendar_table
 from segserver.compiler.observations import compile_observations
-from segserver.compiler.plan import Materialise, ScoreModel, Step
+from segserver.compiler.plan import Calendar, Materialise, ScoreModel, Step
 from segserver.compiler.segments import compile_segments
 from segserver.compiler.sql import to_sql
 from segserver.compiler.walk import Node
@@ -29,6 +30,7 @@ from segserver.specs import (
     TEXTS,
     Catalog,
     Event,
+    Kind,
     Trait,
     Type,
 )
@@ -37,6 +39,8 @@ AS_OF = datetime(2026, 3, 1, 8)
 """09:00 on a Sunday in Paris."""
 
 ZONE = "Europe/Paris"
+
+PLACE = Type(Kind.PLACE)
 
 CATALOG = Catalog(
     traits={
@@ -48,6 +52,8 @@ CATALOG = Catalog(
         "signup": Trait("signup", DATE, False, ("crm",)),
         "renewal": Trait("renewal", INSTANT, False, ("crm",)),
         "topics": Trait("topics", TEXTS, False, ("crm",)),
+        "home": Trait("home", PLACE, False, ("crm",)),
+        "home_zone": Trait("home_zone", TEXT, False, ("crm",)),
     },
     events={
         "purchase": Event("purchase", {"amount": NUMBER, "sku": TEXT, "tags": TEXTS}, ("shop",)),
@@ -118,7 +124,9 @@ class World:
         self._events = 0
         for relation in (
             relations.contacts(catalog),
+            relations.accounts(catalog),
             relations.memberships(),
+            relations.membership_changes(),
             relations.scores(),
             *(relations.event_table(event) for event in catalog.events.values()),
             *(relations.history_table(item) for item in catalog.traits.values() if item.history),
@@ -141,12 +149,14 @@ class World:
         created_at: datetime | None = datetime(2020, 1, 1),
         deleted_at: datetime | None = None,
         email: bool = True,
+        account: str | None = None,
         **traits: object,
     ) -> None:
         columns = {relations.trait_column(name): value for name, value in traits.items()}
         self.insert(
             "contacts",
             contact_id=contact_id,
+            account_id=account,
             created_at=created_at,
             deleted_at=deleted_at,
             suppressed=False,
@@ -177,6 +187,34 @@ class World:
             **columns,
         )
 
+    def change(self, contact_id: str, change: str, segment: str, as_of: datetime, cause: str = "data") -> None:
+        self.insert(
+            "membership_changes", segment=segment, contact_id=contact_id, change=change, as_of=as_of, cause=cause
+        )
+
+    def took(
+        self,
+        contact_id: str,
+        trait: str,
+        value: object,
+        since: datetime,
+        until: datetime | None = None,
+        *,
+        connection: str = "crm",
+        known_at: datetime | None = None,
+    ) -> None:
+        """A trait with history had a value from one instant to another."""
+        self.insert(
+            f"history_{trait}",
+            contact_id=contact_id,
+            connection=connection,
+            value=value,
+            valid_from=since,
+            valid_to=until,
+            known_at=known_at or since,
+            recorded_at=known_at or since,
+        )
+
     def run(self, steps: Sequence[Step], score: Mapping[str, Callable[..., float | None]] | None = None) -> None:
         """Carry the steps out; `score` says how each model makes a score from its features."""
         for step in steps:
@@ -185,6 +223,11 @@ class World:
                     self.connection.execute(f'create or replace temp table "{name}" as {to_sql(query)}')
                 case ScoreModel(model=model, inputs=inputs, output=output):
                     self._score((score or {})[model], inputs, output)
+                case Calendar():
+                    homes = [] if step.homes is None else self.rows(to_sql(step.homes))
+                    self.connection.register("calendar", calendar_table(step, homes))
+                    name = step.relation.name
+                    self.connection.execute(f'create or replace temp table "{name}" as from calendar')
 
     def _score(self, score: Callable[..., float | None], inputs: str, output: str) -> None:
         self.connection.execute(f'create or replace temp table "{output}" (contact_id varchar, score double)')

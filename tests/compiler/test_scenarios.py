@@ -15,14 +15,18 @@ from segserver.rules.expressions import (
     Comparison,
     ComputedTrait,
     Did,
+    FirstDid,
     InSegment,
     Likely,
     Measure,
+    Regular,
     Score,
+    Sequence,
+    SequenceStep,
 )
 from segserver.rules.program import Feature, Program, ScenarioBlock, TraitBlock
-from segserver.rules.times import Ago, Unit, Window
-from segserver.specs import NUMBER, Step
+from segserver.rules.times import ALL_TIME, Ago, CalendarStart, Unit, Window
+from segserver.specs import DURATION, NUMBER, Step
 
 from .conftest import AS_OF, World, aggregate, count, number, program, text, trait
 from .test_segments import model, scenario
@@ -103,6 +107,39 @@ def test_stop_with_a_window_and_traits_in_it_look_at_their_own_events(entered: W
     for stop in (recent, spent):
         found = answers(entered, rules_of(scenario("offer", stop=stop), base=base))
         assert {name: row["stop"] for name, row in found.items()} == {"a": False, "b": True}
+
+
+def test_stop_without_a_window_looks_for_sequences_since_entry(entered: World) -> None:
+    steps = Sequence((SequenceStep("visit"), SequenceStep("purchase")), None, ALL_TIME)
+    for name, visited in (("a", ENTERED), ("b", ENTERED - TICK)):
+        entered.event(name, "visit", visited)
+        entered.event(name, "purchase", ENTERED + timedelta(hours=1))
+    found = answers(entered, rules_of(scenario("offer", stop=steps)))
+    assert {name: row["stop"] for name, row in found.items()} == {"a": True, "b": False}
+
+
+def test_the_first_event_ever_and_regular_periods_look_before_entry_too(entered: World) -> None:
+    """A visits for the first time after entry; B had visited before, in the week before the last."""
+    since = aggregate(Measure.SINCE_FIRST, "visit", type=DURATION)
+    first = FirstDid(since, Window(Ago(4, Unit.DAYS)))
+    regular = Regular(count("visit"), 2, 2, Unit.WEEKS)
+    entered.event("b", "visit", ENTERED - timedelta(days=4))
+    for name in "ab":
+        entered.event(name, "visit", ENTERED + timedelta(days=2))
+    rules = rules_of(scenario("offer", stop=first), scenario("other", stop=AnyOf((regular, first))))
+    assert {name: row["stop"] for name, row in answers(entered, rules).items()} == {"a": True, "b": False}
+    habit = answers(entered, rules_of(scenario("offer", stop=regular)))
+    assert {name: row["stop"] for name, row in habit.items()} == {"a": False, "b": True}
+
+
+def test_stop_may_ask_the_contact_s_own_clock(entered: World) -> None:
+    """At 08:00 UTC it is 00:00 in Los Angeles, where the last hour of the day before was yesterday."""
+    entered.connection.execute("update contacts set t_home_zone = 'America/Los_Angeles' where contact_id = 'b'")
+    for name in "ab":
+        entered.event(name, "visit", AS_OF - timedelta(hours=1))
+    today = Did(count("visit", window=Window(CalendarStart(Unit.DAYS, 0), None, in_contact_zone=True)), 1, None)
+    found = answers(entered, rules_of(scenario("offer", stop=today)))
+    assert {name: row["stop"] for name, row in found.items()} == {"a": True, "b": False}
 
 
 def test_the_value_of_a_touch_reads_the_stored_score_of_the_serving_version(entered: World) -> None:

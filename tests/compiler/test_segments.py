@@ -294,9 +294,10 @@ def test_at_present_a_trait_has_its_present_value(historic: World) -> None:
     assert historic.members(rules, datetime(2026, 1, 15)) == {"customer": {"a"}}
 
 
-def test_traits_without_history_are_named_at_a_past_instant(historic: World) -> None:
-    rules = program({"s": All((SOME_SEATS, Comparison("=", trait("stage"), text("lead"))))})
-    assert compile_segments(rules, AS_OF, serving={}, historical=True).current_only == ("seats",)
+def test_what_keeps_no_history_is_named_at_a_past_instant(historic: World) -> None:
+    rules = program({"s": All((SOME_SEATS, Consents("email"), Comparison("=", trait("stage"), text("lead"))))})
+    found = compile_segments(rules, AS_OF, serving={}, historical=True).current_only
+    assert found == ("seats", "consents to email")
     assert compile_segments(rules, AS_OF, serving={}).current_only == ()
 
 

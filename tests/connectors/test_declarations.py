@@ -9,7 +9,20 @@ import pytest
 
 from segserver.connectors.declarations import load, redacted, reveal, setting
 from segserver.errors import MissingSecret, Span, render
-from segserver.specs import BOOLEAN, DATE, NUMBER, TEXT, TEXTS, ConnectionSpec, ConsentSpec, Kind, Secret, Type
+from segserver.specs import (
+    BOOLEAN,
+    DATE,
+    NUMBER,
+    TEXT,
+    TEXTS,
+    AccountsSpec,
+    ConnectionSpec,
+    ConsentSpec,
+    Kind,
+    Secret,
+    TraitSpec,
+    Type,
+)
 
 WORKSPACE = Path(__file__).parents[2] / "connectors"
 
@@ -58,6 +71,53 @@ def test_the_connections_of_the_demonstration_are_good(path: Path) -> None:
     assert findings == ()
     assert spec is not None
     assert spec.name == path.stem
+
+
+def test_accounts_of_files_say_their_key_and_their_traits() -> None:
+    spec = _good(
+        """\
+kind: files
+contacts: {path: people.csv, identities: {email: email}, account: client_no}
+accounts:
+  path: "clients*.parquet"
+  key: no
+  traits: {industry: sector, size: {type: number, unit: seats}}
+""",
+        "crm",
+    )
+    assert spec.contacts is not None
+    assert (spec.contacts.account, spec.contacts.options) == ("client_no", {"path": "people.csv"})
+    assert spec.accounts == AccountsSpec(
+        key="no",
+        traits=(
+            TraitSpec("industry", "sector", TEXT, False, Span("crm.yml", 6, 12, 6, 20)),
+            TraitSpec("size", "size", Type(Kind.NUMBER, "seats"), False, Span("crm.yml", 6, 30, 6, 34)),
+        ),
+        options={"path": "clients*.parquet"},
+        place=Span("crm.yml", 3, 1, 3, 9),
+    )
+    assert "accounts" not in spec.options
+
+
+def test_accounts_of_hubspot_are_named_by_their_record() -> None:
+    spec = _good(HUBSPOT + "  account: associatedcompanyid\naccounts: {traits: {industry: industry}}\n")
+    assert spec.contacts is not None
+    assert spec.accounts is not None
+    assert (spec.contacts.account, spec.accounts.key) == ("associatedcompanyid", "hs_object_id")
+
+
+def test_a_place_is_read_from_two_fields_or_from_one() -> None:
+    spec = _good(HUBSPOT + "  traits: {home: {from: [lat, lon], type: place}, office: {type: place, history: true}}\n")
+    assert spec.contacts is not None
+    home, office = spec.contacts.traits
+    assert (home.type.kind, home.field, home.longitude, home.fields) == (Kind.PLACE, "lat", "lon", ("lat", "lon"))
+    assert (office.type.kind, office.fields, office.history) == (Kind.PLACE, ("office",), True)
+
+
+def test_a_contact_may_name_an_account_that_nothing_describes() -> None:
+    spec = _good(MARKETO + "  account: company\n")
+    assert spec.contacts is not None
+    assert (spec.contacts.account, spec.accounts) == ("company", None)
 
 
 def test_a_hubspot_connection_with_everything() -> None:

@@ -42,6 +42,16 @@ events:
 """
 
 
+CLIENTS = """\
+kind: files
+contacts: {path: people.csv, identities: {email: email}, account: client_no}
+accounts:
+  path: clients.csv
+  key: client_no
+  traits: {industry: sector}
+"""
+
+
 def _bad(source: str | bytes, name: str = "crm") -> tuple[Diagnostic, ...]:
     spec, findings = load(name, source, "crm.yml")
     assert spec is None
@@ -65,7 +75,7 @@ contacts:
   identities: {email: email, é: x, É: y}
   traits:
     first name: firstname
-    home: {from: x, type: place}
+    wait: {from: x, type: durations}
     mrr: {from: m, type: numbr}
     z: {unit: EUR, type: text, histroy: true}
     q:
@@ -92,12 +102,12 @@ def test_a_file_with_many_mistakes_has_each_at_its_place() -> None:
         ("bad-value", 5, 8),
         ("bad-name", 7, 36),
         ("bad-name", 9, 5),
-        ("not-supported-yet", 10, 27),
+        ("unknown-type", 10, 27),
         ("unknown-type", 11, 26),
         ("bad-value", 12, 9),
         ("unknown-key", 12, 32),
         ("bad-value", 13, 7),
-        ("not-supported-yet", 14, 3),
+        ("wrong-type", 14, 12),
         ("bad-value", 16, 29),
         ("missing-key", 17, 5),
         ("bad-value", 19, 22),
@@ -147,6 +157,19 @@ def test_a_file_with_many_mistakes_has_each_at_its_place() -> None:
         (SHOP.replace("{email: customer}", "{email: customer, phone: phone}"), [("bad-value", 7, 14)]),
         (SHOP.replace("    at: ordered_at\n", ""), [("missing-key", 4, 3)]),
         (SHOP.replace("  purchase:", "  contacts:"), [("bad-name", 3, 1)]),
+        (SHOP.replace("  purchase:", "  accounts:"), [("bad-name", 3, 1)]),
+        (CLIENTS.replace(", account: client_no", ""), [("missing-key", 3, 1)]),
+        (CLIENTS.replace("  key: client_no\n", ""), [("missing-key", 3, 1)]),
+        (CLIENTS.replace("  traits: {industry: sector}\n", ""), [("missing-key", 3, 1)]),
+        (CLIENTS.replace("{industry: sector}", "{}"), [("wrong-type", 6, 11)]),
+        (CLIENTS.replace(": sector", ": {history: true}"), [("not-supported-yet", 6, 23)]),
+        (HUBSPOT + "  account: a\naccounts: {key: domain, traits: {x: y}}\n", [("unknown-key", 6, 12)]),
+        (HUBSPOT + "accounts: {traits: {x: y}}\n", [("missing-key", 5, 1)]),
+        (HUBSPOT + "  traits: {home: {from: [lat], type: place}}\n", [("bad-value", 5, 25)]),
+        (HUBSPOT + "  traits: {home: {from: [lat, {}], type: place}}\n", [("wrong-type", 5, 25)]),
+        (HUBSPOT + "  traits: {home: {from: [lat, lon]}}\n", [("bad-value", 5, 25)]),
+        (HUBSPOT + "  traits: {home: {from: [a, b], type: place, history: true}}\n", [("bad-value", 5, 46)]),
+        (MARKETO + "accounts: {traits: {x: y}}\n", [("not-supported-yet", 7, 1)]),
     ],
 )
 def test_each_mistake_is_found_at_its_key_or_value(source: str, expected: list[tuple[str, int, int]]) -> None:
@@ -191,10 +214,13 @@ def test_a_file_whose_name_cannot_stand_in_rules_is_refused(name: str) -> None:
     ("source", "hint"),
     [
         ("kind: hubspt\n", "did you mean hubspot? kinds: hubspot, marketo, ga4, files"),
-        (HUBSPOT + "  trait: {a: b}\n", "did you mean traits? valid keys: identities, traits, created, consent"),
+        (
+            HUBSPOT + "  trait: {a: b}\n",
+            "did you mean traits? valid keys: identities, traits, created, account, consent",
+        ),
         (
             HUBSPOT + "  traits: {a: {type: string}}\n",
-            "types: text, number, boolean, date, instant, list of text",
+            "types: number, text, boolean, instant, date, duration, place, list of text",
         ),
         (HUBSPOT + "every: 15 min\n", "write a whole number and seconds, minutes, hours, days or weeks: 15 minutes"),
     ],

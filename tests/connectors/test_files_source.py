@@ -15,8 +15,17 @@ import pytest
 
 from segserver.connectors.declarations import load
 from segserver.connectors.files import FilesConnector
-from segserver.errors import RetryLater
-from segserver.records import ContactRecord, Cursor, Deletion, EventGone, EventRecord, SourceItem
+from segserver.errors import FindingsError, RetryLater
+from segserver.records import (
+    AccountGone,
+    AccountRecord,
+    ContactRecord,
+    Cursor,
+    Deletion,
+    EventGone,
+    EventRecord,
+    SourceItem,
+)
 
 UNTIL = datetime(2026, 3, 1)
 
@@ -28,6 +37,15 @@ contacts:
   traits: {city: city, since: {type: date}, tags: {type: list of text}}
   created: since
   consent: {email: {from: opt, means: opted out}, sms: {from: sms, means: granted}}
+"""
+
+CLIENTS = """\
+kind: files
+contacts: {path: people.csv, identities: {email: email}, account: client}
+accounts:
+  path: "clients*.csv"
+  key: no
+  traits: {industry: sector, size: {type: number}}
 """
 
 KEYED = """\
@@ -117,6 +135,52 @@ def test_a_key_column_names_the_contact_and_lets_identities_be_missing(tmp_path:
     source = "kind: files\ncontacts: {path: customers.csv, key: no, identities: {email: email, phone: phone}}\n"
     items, _ = _pull(_connector(tmp_path, source), "contacts")
     assert items == [ContactRecord("7", {}, {}), ContactRecord("8", {"email": "a@x"}, {})]
+
+
+def test_a_place_is_read_from_two_columns(tmp_path: Path) -> None:
+    source = CONTACTS.replace("city: city,", "home: {from: [lat, lon], type: place},")
+    (tmp_path / "customers.csv").write_text("email,phone,lat,lon,since,tags,opt,sms\na@x,,48.85,2.35,,,,\nb@x,,,,,,,\n")
+    items, _ = _pull(_connector(tmp_path, source), "contacts")
+    assert [item.traits["home"] for item in items if isinstance(item, ContactRecord)] == [(48.85, 2.35), None]
+    (tmp_path / "customers.csv").write_text("email,phone,lat,lon,since,tags,opt,sms\na@x,,,2.35,,,,\nb@x,,48,200,,,,\n")
+    with pytest.raises(FindingsError) as raised:
+        _pull(_connector(tmp_path, source), "contacts")
+    assert [(item.code, str(item.span)) for item in raised.value.diagnostics] == [
+        ("bad-cell", "customers.csv:2:6"),
+        ("bad-cell", "customers.csv:3:6"),
+    ]
+
+
+def test_a_contact_row_names_its_account_or_none(tmp_path: Path) -> None:
+    (tmp_path / "people.csv").write_text("email,client\na@x, 007 \nb@x,\nc@x,  \n")
+    items, _ = _pull(_connector(tmp_path, CLIENTS), "contacts")
+    assert [item.account for item in items if isinstance(item, ContactRecord)] == ["007", None, None]
+
+
+def test_account_rows_are_typed_and_read_like_contacts(tmp_path: Path) -> None:
+    connector = _connector(tmp_path, CLIENTS)
+    assert list(connector.streams()) == ["contacts", "accounts"]
+    (tmp_path / "clients.csv").write_text("no,sector,size\n 007 ,Retail,12\n8,,\n")
+    items, cursor = _pull(connector, "accounts")
+    assert items == [
+        AccountRecord("007", {"industry": "Retail", "size": Decimal(12)}),
+        AccountRecord("8", {"industry": None, "size": None}),
+    ]
+    (tmp_path / "clients.csv").write_text("no,sector,size\n007,Trade,12\n")
+    items, _ = _pull(connector, "accounts", cursor)
+    assert items == [AccountGone("8"), AccountRecord("007", {"industry": "Trade", "size": Decimal(12)})]
+
+
+def test_account_rows_without_or_with_the_same_key_are_findings(tmp_path: Path) -> None:
+    (tmp_path / "clients.csv").write_text("no,sector,size\n7,A,1\n,B,2\n7,C,x\n")
+    (tmp_path / "clients2.csv").write_text("no,sector,size\n7,D,1\n")
+    with pytest.raises(FindingsError) as raised:
+        _pull(_connector(tmp_path, CLIENTS), "accounts")
+    assert [(item.code, str(item.span)) for item in raised.value.diagnostics] == [
+        ("missing-cell", "clients.csv:3:1"),
+        ("bad-cell", "clients.csv:4:5"),
+        ("duplicated-key", "clients2.csv:2:1"),
+    ]
 
 
 def test_an_event_row_names_its_contact_by_identity(tmp_path: Path) -> None:

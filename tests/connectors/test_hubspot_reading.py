@@ -14,10 +14,20 @@ import responses
 
 from segserver.connectors.build import Connector
 from segserver.errors import SettingsError
-from segserver.records import Change, ContactRecord, Deletion, EventGone, EventRecord, Merge
+from segserver.records import (
+    AccountGone,
+    AccountRecord,
+    Change,
+    ContactRecord,
+    Deletion,
+    EventGone,
+    EventRecord,
+    Merge,
+)
 
 API = "https://api.hubapi.com"
 CONTACTS = f"{API}/crm/objects/2026-03/contacts"
+COMPANIES = f"{API}/crm/objects/2026-03/companies"
 DEALS = f"{API}/crm/objects/2026-03/0-3"
 ASSOCIATIONS = f"{API}/crm/associations/2026-03/0-3/0-1/batch/read"
 NOW = datetime(2026, 11, 22, 12, 0)
@@ -34,6 +44,14 @@ PLAIN = """
         sms: {from: sms_consent, means: granted}
 """
 HISTORY = PLAIN.replace("country: country", "stage: {from: lifecyclestage, history: true}")
+WITH_COMPANIES = (
+    PLAIN
+    + """
+      account: associatedcompanyid
+    accounts:
+      traits: {industry: industry, size: {from: numberofemployees, type: number}}
+"""
+)
 WITH_DEALS = (
     PLAIN
     + """
@@ -223,6 +241,49 @@ def test_a_changed_declaration_reads_everything_again(
     platform.get(CONTACTS, json=page(contact(1, city="Paris")))
     ((record,), _, _) = pull(wider, "contacts", loaded)
     assert record.traits["city"] == "Paris"
+
+
+def test_a_place_is_read_from_two_properties(
+    connect: Callable[..., Connector], platform: responses.RequestsMock
+) -> None:
+    crm = connect("crm", PLAIN.replace("country: country", "home: {from: [lat, lon], type: place}"))
+    platform.get(CONTACTS, json=page(contact(1, lat="48.85", lon="2.35"), contact(2), contact(3, lat="95", lon="2")))
+    items, _, _ = pull(crm, "contacts")
+    assert [item.traits["home"] for item in items] == [(48.85, 2.35), None, None]
+    assert set(query(platform.calls[0])["properties"][0].split(",")) >= {"lat", "lon"}
+    assert [(one.source_id, one.field) for one in crm.problems] == [("3", "lat")]
+
+
+def test_a_contact_names_its_company(connect: Callable[..., Connector], platform: responses.RequestsMock) -> None:
+    platform.get(
+        CONTACTS, json=page(contact(1, associatedcompanyid="77"), contact(2, associatedcompanyid=""), contact(3))
+    )
+    items, _, _ = pull(connect("crm", WITH_COMPANIES), "contacts")
+    assert [item.account for item in items] == ["77", None, None]
+    assert "associatedcompanyid" in query(platform.calls[0])["properties"][0].split(",")
+
+
+def test_companies_are_accounts_read_once_and_then_by_their_changes(
+    connect: Callable[..., Connector], platform: responses.RequestsMock
+) -> None:
+    crm = connect("crm", WITH_COMPANIES)
+    assert crm.source is not None
+    assert list(crm.source.streams()) == ["contacts", "accounts"]
+    properties = {"industry": "RETAIL", "numberofemployees": "12"}
+    raw = {**contact(77), "properties": properties}
+    platform.get(COMPANIES, json=page(raw))
+    items, cursor, complete = pull(crm, "accounts")
+    updated = datetime(2026, 11, 22, 11)
+    assert items == [AccountRecord("77", {"industry": "RETAIL", "size": Decimal(12)}, updated)]
+    assert complete == NOW
+    assert query(platform.calls[0])["properties"] == ["industry,numberofemployees"]
+    platform.post(f"{COMPANIES}/search", json=page({**raw, "properties": {**properties, "numberofemployees": "many"}}))
+    platform.get(COMPANIES, json=page({"id": "78", "archivedAt": "2026-11-22T12:30:00Z", "properties": {}}))
+    items, _, _ = pull(crm, "accounts", cursor, NOW + timedelta(hours=1))
+    assert items == [AccountRecord("77", {"industry": "RETAIL", "size": None}, updated), AccountGone("78")]
+    (filters,) = json.loads(platform.calls[1].request.body)["filterGroups"]
+    assert {one["propertyName"] for one in filters["filters"]} == {"hs_lastmodifieddate"}
+    assert [(one.source_id, one.field) for one in crm.problems] == [("77", "numberofemployees")]
 
 
 def test_history_is_read_oldest_first_in_smaller_pages(

@@ -171,8 +171,9 @@ kind: hubspot
 token: env:TOKEN
 contacts:
   identities: {email: email}
-  traits: {country: country}
+  traits: {country: country, home: {from: [lat, lon], type: place}}
   created: createdate
+  account: associatedcompanyid
   consent: {email: {from: hs_email_optout, means: opted out}}
 """
     spec, findings = load("crm", source, "crm.yml")
@@ -198,7 +199,9 @@ def _kinds(crm: ConnectionSpec, *items: dict[str, object]) -> list[tuple[str, st
     return [(event.kind, event.source_id) for event in hubspot_events(json.dumps(items).encode(), crm)]
 
 
-@pytest.mark.parametrize("name", ["country", "email", "createdate", "hs_email_optout"])
+@pytest.mark.parametrize(
+    "name", ["country", "lat", "lon", "email", "createdate", "hs_email_optout", "associatedcompanyid"]
+)
 def test_a_change_of_a_property_we_read_concerns_its_contact(crm: ConnectionSpec, name: str) -> None:
     assert _kinds(crm, _notification(propertyName=name)) == [("changed", "501")]
 

@@ -15,8 +15,52 @@ from hypothesis import strategies as st
 from segserver.connectors.values import GRANTED, OPTED_OUT, allowed, parse, render
 from segserver.specs import BOOLEAN, DATE, DURATION, INSTANT, NUMBER, TEXT, TEXTS, Kind, Type
 
+PLACE = Type(Kind.PLACE)
 
-@pytest.mark.parametrize("type", [NUMBER, TEXT, BOOLEAN, DATE, INSTANT, TEXTS, Type(Kind.NUMBER, "EUR")])
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("48.85, 2.35", (48.85, 2.35)),
+        (" -90,180 ", (-90.0, 180.0)),
+        (("48.85", 2.35), (48.85, 2.35)),
+        ([Decimal("1.5"), "-2"], (1.5, -2.0)),
+        ((None, ""), None),
+        (("0", "0"), (0.0, 0.0)),
+    ],
+)
+def test_a_place_is_latitude_and_longitude_in_one_value_or_two(raw: object, expected: object) -> None:
+    assert parse(raw, PLACE) == expected
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        ("Paris", "'Paris' is not a place; write latitude, then longitude: 48.85, 2.35"),
+        ("48,85, 2,35", "'48,85, 2,35' is not a place; write latitude, then longitude: 48.85, 2.35"),
+        (48.85, "'48.85' is not a place; write latitude, then longitude: 48.85, 2.35"),
+        (("48.85", None), "'48.85' alone is not a place; give latitude and longitude, or neither"),
+        (("", "2.35"), "'2.35' alone is not a place; give latitude and longitude, or neither"),
+        (("90.000001", "0"), "90.000001 is no latitude; it lies between -90 and 90, and latitude comes first"),
+        (("0", "-180.5"), "-180.5 is no longitude; it lies between -180 and 180, and latitude comes first"),
+        (("48.85", "east"), "'east' is not a number; write it in digits, such as 1234.5"),
+    ],
+)
+def test_what_is_no_place_says_why(raw: object, reason: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(reason)}$"):
+        parse(raw, PLACE)
+
+
+@given(
+    st.tuples(st.decimals(-90, 90, places=6, allow_nan=False), st.decimals(-180, 180, places=6, allow_nan=False)).map(
+        lambda pair: (float(pair[0]), float(pair[1]))
+    )
+)
+def test_a_rendered_place_is_read_back(place: tuple[float, float]) -> None:
+    assert parse(render(place, PLACE), PLACE) == place
+
+
+@pytest.mark.parametrize("type", [NUMBER, TEXT, BOOLEAN, DATE, INSTANT, TEXTS, PLACE, Type(Kind.NUMBER, "EUR")])
 @pytest.mark.parametrize("raw", [None, ""])
 def test_nothing_written_is_unknown_for_every_type(raw: object, type: Type) -> None:
     assert parse(raw, type) is None
@@ -173,9 +217,39 @@ def test_what_no_database_could_hold_is_not_text(raw: object) -> None:
         parse(raw, TEXT)
 
 
-def test_a_type_that_fields_cannot_have_yet_is_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="not supported yet"):
-        parse("3 days", DURATION)
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        ("3 days", timedelta(days=3)),
+        (" 1 week ", timedelta(days=7)),
+        ("1.5 hours", timedelta(minutes=90)),
+        ("-1 day", timedelta(days=-1)),
+        ("0.0000005 seconds", timedelta(0)),
+        ("0.0000015seconds", timedelta(microseconds=2)),
+        ("PT1H30M", timedelta(minutes=90)),
+        ("P1W2DT0.000001S", timedelta(days=9, microseconds=1)),
+        (timedelta(seconds=5), timedelta(seconds=5)),
+    ],
+)
+def test_a_duration_is_a_number_and_its_unit_or_iso_8601(raw: object, expected: timedelta) -> None:
+    assert parse(raw, DURATION) == expected
+
+
+@pytest.mark.parametrize("raw", ["3", 3, "P", "PT", "P1M", "1:30:00", "3 months", "- 3 days", "1e3 days", "3 days ago"])
+def test_what_is_no_duration_says_how_to_write_one(raw: object) -> None:
+    with pytest.raises(ValueError, match="is not a duration; write a number and its unit, 90 minutes, or PT1H30M"):
+        parse(raw, DURATION)
+
+
+@pytest.mark.parametrize("raw", ["1000000.1 days", "999999999999 weeks", "P999999999W", timedelta(days=-1_000_001)])
+def test_a_duration_that_no_rule_could_mean_is_refused(raw: object) -> None:
+    with pytest.raises(ValueError, match="is too long; a duration has at most 1,000,000 days"):
+        parse(raw, DURATION)
+
+
+@given(st.timedeltas(timedelta(days=-1_000_000), timedelta(days=1_000_000)))
+def test_a_rendered_duration_is_read_back(length: timedelta) -> None:
+    assert parse(render(length, DURATION), DURATION) == length
 
 
 def test_a_long_value_is_cut_in_the_message() -> None:

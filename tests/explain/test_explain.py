@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from segserver.compiler.plan import Materialise, ScoreModel, Step
+from segserver.compiler.plan import ScoreModel, Step
 from segserver.compiler.sql import to_sql
 from segserver.explain import Explanation, Verdict, explain, render, to_dict
 from segserver.models.calibration import Platt
@@ -61,15 +61,16 @@ class Desk:
     def run(self, steps: Sequence[Step]) -> None:
         for step in steps:
             match step:
-                case Materialise():
-                    self.world.run([step])
                 case ScoreModel(model=model, inputs=inputs, output=output):
                     query = to_sql(scoring_query(self.serving[model], inputs))
                     self.world.connection.execute(f'create or replace temp table "{output}" as {query}')
+                case _:
+                    self.world.run([step])
 
-    def row(self, table: str) -> Mapping[str, object] | None:
-        rows = self.world.rows(f"select * from \"{table}\" where contact_id = '{self.contact}'")
-        return rows[0] if rows else None
+    def rows(self, table: str) -> Sequence[Mapping[str, object]]:
+        columns = self.world.rows(f'select * from (describe "{table}")')
+        named = any(column["column_name"] == "contact_id" for column in columns)
+        return self.world.rows(f'select * from "{table}"' + (f" where contact_id = '{self.contact}'" if named else ""))
 
 
 def explained(
@@ -206,12 +207,14 @@ def test_as_text_the_rule_is_an_indented_tree(people: World) -> None:
     rules = program({"s": All((FR, Not(Comparison(">", trait("seats"), number(20)))))})
     assert render(explained(people, rules)) == "\n".join(
         [
-            "contact a is in s at 2026-03-01T08:00:00Z",
+            "contact a is in s at 2026-03-01T08:00:00Z (times below are Europe/Paris)",
             "  yes in segment s",
             "  yes   all of",
             '  yes     country is "FR"    (country is "FR")',
             "  yes     not",
             "  no        seats > 20    (seats is 10)",
+            'to leave: `country is "FR"` no longer holds (now country is "FR")',
+            "or: seats from 10 to above 20",
         ]
     )
 

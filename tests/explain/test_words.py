@@ -7,7 +7,8 @@ from decimal import Decimal
 
 import pytest
 
-from segserver.explain.words import length, literal, words
+from segserver.explain.words import words
+from segserver.explain.written import length, literal
 from segserver.rules.check import check
 from segserver.rules.program import Program
 from segserver.specs import BOOLEAN, DATE, INSTANT, NUMBER, TEXT, TEXTS, Catalog, Event, Kind, Trait, Type
@@ -15,7 +16,7 @@ from segserver.specs import BOOLEAN, DATE, INSTANT, NUMBER, TEXT, TEXTS, Catalog
 USD = Type(Kind.NUMBER, "USD")
 CATALOG = Catalog(
     traits={
-        name: Trait(name, kind, False, ("crm",))
+        name: Trait(name, kind, name == "stage", ("crm",))
         for name, kind in {
             "country": TEXT,
             "seats": NUMBER,
@@ -24,6 +25,8 @@ CATALOG = Catalog(
             "signup": DATE,
             "renewal": INSTANT,
             "topics": TEXTS,
+            "stage": TEXT,
+            "home": Type(Kind.PLACE),
         }.items()
     },
     events={
@@ -31,6 +34,7 @@ CATALOG = Catalog(
         "visit": Event("visit", {"path": TEXT}, ("web",)),
     },
     channels=("email",),
+    account_traits={"industry": Trait("industry", TEXT, False, ("crm",))},
 )
 
 RULES = [
@@ -49,6 +53,8 @@ RULES = [
     "renewal after 2026-03-01 09:30",
     "created_at before 30 days ago",
     "created_at > 2 months ago",
+    "created_at before 1 day from now",
+    "created_at > 2 months from now",
     "renewal on today",
     "signup on 2026-03-01",
     'country starts with "F"',
@@ -81,6 +87,39 @@ RULES = [
     "none of (did visit, did purchase)",
     "at least 2 of (did visit, did purchase, country is known)",
     "in segment other",
+    "did visit today in contact's time zone",
+    "count(visit last month in contact's time zone) > 2",
+    "renewal on today in contact's time zone",
+    "first did purchase where items > 1 in last 30 days",
+    'did visit where path starts with "/p" in at least 3 of last 4 weeks',
+    "did visit in at least 1 of last 6 months in contact's time zone",
+    "did visit then purchase",
+    "did visit then purchase where (items > 1 and sku = previous.path) within 36 hours in last 30 days",
+    'did purchase where (sku is "x" or items > 1) then purchase where sku = previous.sku',
+    "did visit then purchase then not purchase where (items > 1 and sku = previous.sku) within 7 days",
+    "not (did visit then purchase in last 2 months)",
+    "signup in next 7 days",
+    "anniversary of created_at in next 1 day in contact's time zone",
+    "home within 30.5 km of (48.85, -2.35)",
+    "stage changed in last 7 days",
+    'stage changed from "lead" to "mql" in last 2 months',
+    'stage changed to "mql" yesterday',
+    'stage has been "mql" for at least 3 days',
+    'stage has been "mql" for at least 1 month',
+    'bucket("spring ""test""") in 0 to 4999',
+    "entered segment other in last 7 days",
+    "left segment s",
+    "was in segment other in last 6 months",
+    "was not in segment other in last 6 months",
+    "top 10% by seats",
+    "top 5000 by count(visit in last 90 days) among segment other",
+    "percentile of seats among segment other >= 90",
+    'account.industry is "Retail"',
+    "any contact of account did visit in last 30 days",
+    "any contact of account (did visit and seats > 1)",
+    'count(contacts of account where country like "F*") >= 2',
+    "count(contacts of account) < 5",
+    'current(stage) is "mql"',
 ]
 
 

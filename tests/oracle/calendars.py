@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from calendar import monthrange
+from calendar import isleap, monthrange
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -56,6 +56,24 @@ def local_day(edge: Edge, as_of: datetime, zone: str) -> tuple[datetime, datetim
         case Ago():
             raise AssertionError("not a day")
     return midnight(day, zone), midnight(day + timedelta(days=1), zone)
+
+
+def is_step(edge: Edge) -> bool:
+    """Whether an edge is a step back by months or years."""
+    return isinstance(edge, Ago) and edge.unit not in _EXACT
+
+
+def returns_within(day: date, days: int, as_of: datetime, zone: str) -> bool:
+    """Whether the month and day of a date, or of an instant's local date, come again in [today, today + days)."""
+    born = to_local(day, zone).date() if isinstance(day, datetime) else day
+    today = to_local(as_of, zone).date()
+    return any(_returns(born, today + timedelta(days=ahead)) for ahead in range(days))
+
+
+def _returns(born: date, day: date) -> bool:
+    if (born.month, born.day) == (2, 29) and not isleap(day.year):
+        return (day.month, day.day) == (2, 28)
+    return (born.month, born.day) == (day.month, day.day)
 
 
 def _first_day(today: date, unit: Unit, offset: int) -> date:

@@ -6,6 +6,7 @@ from segserver.specs import BOOLEAN, DATE, INSTANT, NUMBER, TEXT, TEXTS, Catalog
 
 USD = Type(Kind.NUMBER, "USD")
 EUR = Type(Kind.NUMBER, "EUR")
+PLACE = Type(Kind.PLACE)
 
 TRAITS = {
     "country": (TEXT, False),
@@ -21,7 +22,12 @@ TRAITS = {
     "renewal": (DATE, True),
     "last_login": (INSTANT, False),
     "interests": (TEXTS, False),
+    "home_zone": (TEXT, False),
+    "home": (PLACE, False),
+    "birthday": (DATE, False),
 }
+
+ACCOUNT_TRAITS = {"industry": TEXT, "seats": NUMBER, "partner": BOOLEAN}
 
 EVENTS = {
     "purchase": {
@@ -33,7 +39,7 @@ EVENTS = {
         "promised": INSTANT,
         "sku": TEXT,
     },
-    "page_view": {"path": TEXT, "seconds": NUMBER},
+    "page_view": {"path": TEXT, "seconds": NUMBER, "sku": TEXT},
     "unsubscribed": {},
 }
 
@@ -46,6 +52,8 @@ CATALOG = Catalog(
     channels=("email", "sms"),
     destinations={},
     connections={"crm": "hubspot", "shop": "files"},
+    account_traits={name: Trait(name, kind, False, ("crm",)) for name, kind in ACCOUNT_TRAITS.items()},
+    account_sources=("crm",),
 )
 
 WORDS = (
@@ -95,3 +103,11 @@ NUMBERS = (
     ),
     *("999999999999.999999", "-999999999999.999999", "999999999999", "1000000", "33.333333"),
 )
+
+HOME_ZONES = ("Europe/Paris", "america/new_york", "asia_slash_kathmandu", "Mars/Olympus", "")
+"""What a contact's own field says of its zone: also in other spellings, and wrongly."""
+
+COUNTRIES = ("FR", "np", "US", "Brazil")
+"""Those with one zone, and those with several."""
+
+PLACES = ((48.8566, 2.3522), (48.9, 2.4), (45.764, 4.8357), (-33.87, 151.21), (0.0, 180.0), (0.0, -180.0), (90.0, 0.0))

@@ -34,6 +34,7 @@ class Contact:
         traits: today's values.
         changes: per trait with history and per connection, by `valid_from`.
         scores: what each model says, None for unknown.
+        account: the account it belongs to, None for none.
     """
 
     contact_id: str
@@ -44,6 +45,11 @@ class Contact:
     changes: Mapping[str, Mapping[str, list[Change]]] = field(default_factory=dict)
     events: Mapping[str, list[Happening]] = field(default_factory=dict)
     scores: Mapping[str, float | None] = field(default_factory=dict)
+    account: str | None = None
+
+    def score(self, model: str) -> float | None:
+        """What a model says; its name may begin with that of a program."""
+        return self.scores.get(model.rpartition("_")[2])
 
     def exists_at(self, as_of: datetime) -> bool:
         """Whether the contact is there: created before, and not deleted yet."""
@@ -55,3 +61,33 @@ def visible(events: Iterable[Happening], as_of: datetime) -> list[Happening]:
     """What has happened before `as_of` and was known at it, by instant, then key."""
     seen = [event for event in events if event.occurred_at < as_of and event.known_at <= as_of]
     return sorted(seen, key=lambda event: (event.occurred_at, event.key))
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Somebody came into a segment or went out of it, in the run of that instant."""
+
+    segment: str
+    contact_id: str
+    change: str
+    as_of: datetime
+    cause: str
+
+
+@dataclass(frozen=True)
+class Past:
+    """What earlier runs left.
+
+    Attributes:
+        members: of each segment, after the last run that evaluated it.
+        turns: all comings and goings.
+        waiting: per segment, since when `where` has been true of whom at every run.
+        manual: per segment, who is on its list.
+        frozen: frozen segments that have been evaluated.
+    """
+
+    members: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    turns: tuple[Turn, ...] = ()
+    waiting: Mapping[str, Mapping[str, datetime]] = field(default_factory=dict)
+    manual: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    frozen: frozenset[str] = frozenset()

@@ -10,36 +10,54 @@ import duckdb
 import pyarrow as pa
 
 from segserver import relations
+from segserver.calendar_tables import calendar_table
 from segserver.compiler.features import compile_training
-from segserver.compiler.plan import Evaluation, Materialise, ScoreModel, Step
+from segserver.compiler.plan import Calendar, Evaluation, Materialise, ScoreModel, Step
 from segserver.compiler.segments import compile_segments
 from segserver.compiler.sql import to_sql
-from segserver.relations import Relation
+from segserver.relations import Cutoff, Relation
 from segserver.rules.program import Program
-from segserver.specs import Catalog
-from tests.oracle.contacts import Contact
+from segserver.specs import Catalog, Kind, Type
+from tests.oracle.contacts import Contact, Past
 
 AMONG = "chosen"
 
+Rows = Sequence[Mapping[str, object]]
+
 
 @dataclass(frozen=True)
-class Memberships:
-    """What an evaluation found: per contact its segments, what was left out, and the inputs of each model."""
+class Found:
+    """What an evaluation found.
+
+    Attributes:
+        segments: per contact, whether it is in each evaluated segment.
+        held_out: per contact, whether it is held out of each segment that does so.
+        left_out: segments that were not evaluated, each with why.
+        inputs: per model and contact, its features.
+        waiting: per segment with `enter after`, since when `where` has been true of whom.
+        cutoffs: where rankings were cut.
+    """
 
     segments: Mapping[str, Mapping[str, bool]]
-    skipped: Mapping[str, str]
+    held_out: Mapping[str, Mapping[str, bool]]
+    left_out: Mapping[str, str]
     inputs: Mapping[str, Mapping[str, Mapping[str, object]]]
+    waiting: Mapping[str, Mapping[str, datetime]]
+    cutoffs: Mapping[str, Cutoff]
 
 
 class Engine:
     """Contacts in DuckDB."""
 
-    def __init__(self, catalog: Catalog, contacts: Sequence[Contact]) -> None:
+    def __init__(
+        self, catalog: Catalog, contacts: Sequence[Contact], accounts: Mapping[str, Mapping[str, object]] | None = None
+    ) -> None:
         self._catalog = catalog
         self._contacts = contacts
         self._connection = duckdb.connect(config={"threads": 1})
-        self._fill(relations.contacts(catalog), [_contact_row(contact) for contact in contacts])
-        self._fill(relations.memberships(), [])
+        self.see(contacts)
+        given = [{"account_id": name, **_traits(traits)} for name, traits in (accounts or {}).items()]
+        self._fill(relations.accounts(catalog), given)
         self._fill(relations.scores(), [])
         for event in catalog.events.values():
             self._fill(
@@ -54,25 +72,68 @@ class Engine:
         """Let go of the database."""
         self._connection.close()
 
+    def see(self, contacts: Sequence[Contact]) -> None:
+        """Let the contacts have these traits and scores from now on."""
+        self._contacts = contacts
+        self._fill(relations.contacts(self._catalog), [_contact_row(contact) for contact in contacts])
+
+    def remember(self, program: Program, past: Past) -> None:
+        """Let this be what earlier runs left."""
+        members = [
+            {"segment": segment, "contact_id": name, "entered_at": None}
+            for segment, names in past.members.items()
+            for name in names
+        ]
+        self._fill(relations.memberships(), members)
+        turns = [{name: getattr(turn, name) for name in turn.__match_args__} for turn in past.turns]
+        self._fill(relations.membership_changes(), turns)
+        listed = [{"segment": segment, "contact_id": name} for segment, names in past.manual.items() for name in names]
+        self._fill(relations.manual_members(), listed)
+        waiting = [
+            {"segment": segment, "contact_id": name, "since": since, "declaration": declaration}
+            for segment, names in past.waiting.items()
+            for name, since in names.items()
+            for declaration in (program.segments[segment].declaration,)
+        ]
+        outdated = [{**row, "since": datetime(2001, 1, 1), "declaration": "of another rule"} for row in waiting[::3]]
+        self._fill(relations.pending(), [*waiting, *outdated])
+
     def evaluate(
         self,
         program: Program,
         as_of: datetime,
         thresholds: Mapping[str, float],
         *,
+        past: Past | None = None,
         among: Iterable[str] | None = None,
         historical: bool = False,
-    ) -> Memberships:
+        cutoffs: Mapping[str, Cutoff] | None = None,
+        only: str | None = None,
+    ) -> Found:
         """Evaluate all segments, or those of some contacts."""
+        past = past or Past()
+        self.remember(program, past)
         if among is not None:
-            self._connection.execute(f"create or replace temp table {AMONG} (contact_id varchar)")
-            for contact_id in among:
-                self._connection.execute(f"insert into {AMONG} values (?)", [contact_id])
+            self._fill(Relation(AMONG, {"contact_id": Type(Kind.TEXT)}), [{"contact_id": name} for name in among])
         evaluation = compile_segments(
-            program, as_of, serving=thresholds, among=None if among is None else AMONG, historical=historical
+            program,
+            as_of,
+            serving=thresholds,
+            among=None if among is None else AMONG,
+            historical=historical,
+            cutoffs=cutoffs,
+            frozen=past.frozen,
+            only=only,
         )
         inputs = self._run(evaluation.steps)
-        return Memberships(self._members(evaluation), evaluation.skipped, inputs)
+        return Found(
+            self._members(evaluation.segments, evaluation.columns),
+            self._members(evaluation.segments, evaluation.held_out),
+            {**evaluation.skipped, **evaluation.kept},
+            inputs,
+            self._waiting(evaluation),
+            self._cutoffs(evaluation),
+        )
 
     def train(
         self,
@@ -91,13 +152,21 @@ class Engine:
         assert len(rows) == len(found), "a row came twice"
         return rows
 
-    def _members(self, evaluation: Evaluation) -> dict[str, dict[str, bool]]:
-        found = self._rows(evaluation.segments)
-        members = {
-            str(row["contact_id"]): {name: row[column] for name, column in evaluation.columns.items()} for row in found
-        }
+    def _members(self, table: str, columns: Mapping[str, str]) -> dict[str, dict[str, bool]]:
+        found = self._rows(table)
+        members = {str(row["contact_id"]): {name: row[column] for name, column in columns.items()} for row in found}
         assert len(members) == len(found), "a contact came twice"
         return members
+
+    def _waiting(self, evaluation: Evaluation) -> dict[str, dict[str, datetime]]:
+        waiting: dict[str, dict[str, datetime]] = {name: {} for name in evaluation.waits}
+        for row in self._rows(evaluation.pending) if evaluation.pending else ():
+            waiting[str(row["segment"])][str(row["contact_id"])] = row["since"]
+        return waiting
+
+    def _cutoffs(self, evaluation: Evaluation) -> dict[str, Cutoff]:
+        rows = self._rows(evaluation.cutoffs) if evaluation.cutoffs else ()
+        return {row["key"]: Cutoff(row["everyone"], row["value"], row["hash"], row["staying"]) for row in rows}
 
     def _run(self, steps: Sequence[Step]) -> dict[str, dict[str, dict[str, object]]]:
         inputs: dict[str, dict[str, dict[str, object]]] = {}
@@ -108,22 +177,30 @@ class Engine:
                 case ScoreModel(model=model):
                     inputs[model] = {str(row.pop("contact_id")): row for row in self._rows(step.inputs)}
                     self._score(step, inputs[model])
+                case Calendar(relation=relation, homes=homes):
+                    pairs = [] if homes is None else self._query(to_sql(homes))
+                    table = calendar_table(step, pairs)
+                    self._connection.register("given", table)
+                    self._connection.execute(f'create or replace temp table "{relation.name}" as select * from given')
+                    self._connection.unregister("given")
         return inputs
 
     def _score(self, step: ScoreModel, inputs: Iterable[str]) -> None:
-        scores = {contact.contact_id: contact.scores.get(step.model) for contact in self._contacts}
-        self._connection.execute(f'create or replace temp table "{step.output}" (contact_id varchar, score double)')
-        for contact_id in inputs:
-            self._connection.execute(f'insert into "{step.output}" values (?, ?)', [contact_id, scores[contact_id]])
+        scores = {contact.contact_id: contact.score(step.model) for contact in self._contacts}
+        rows = [{"contact_id": contact_id, "score": scores[contact_id]} for contact_id in inputs]
+        self._fill(Relation(step.output, {"contact_id": Type(Kind.TEXT), "score": relations.FLOAT}), rows)
 
     def _rows(self, table: str) -> list[dict[str, object]]:
-        cursor = self._connection.execute(f'select * from "{table}"')
+        return self._query(f'select * from "{table}"')
+
+    def _query(self, sql: str) -> list[dict[str, object]]:
+        cursor = self._connection.execute(sql)
         names = [column[0] for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
-    def _fill(self, relation: Relation, rows: Sequence[Mapping[str, object]]) -> None:
+    def _fill(self, relation: Relation, rows: Rows) -> None:
         columns = ", ".join(f'"{name}" {relations.sql_kind(kind)}' for name, kind in relation.columns.items())
-        self._connection.execute(f'create table "{relation.name}" ({columns})')
+        self._connection.execute(f'create or replace temp table "{relation.name}" ({columns})')
         if not rows:
             return
         given = pa.table({name: pa.array([row.get(name) for row in rows]) for name in relation.columns})
@@ -133,14 +210,23 @@ class Engine:
         self._connection.unregister("given")
 
 
+def _traits(traits: Mapping[str, object]) -> dict[str, object]:
+    return {relations.trait_column(name): _column(value) for name, value in traits.items()}
+
+
+def _column(value: object) -> object:
+    return {"latitude": value[0], "longitude": value[1]} if isinstance(value, tuple) else value
+
+
 def _contact_row(contact: Contact) -> dict[str, object]:
     return {
         "contact_id": contact.contact_id,
+        "account_id": contact.account,
         "created_at": contact.created_at,
         "deleted_at": contact.deleted_at,
         "suppressed": False,
         **{relations.consent_column(channel): allowed for channel, allowed in contact.consents.items()},
-        **{relations.trait_column(name): value for name, value in contact.traits.items()},
+        **_traits(contact.traits),
     }
 
 

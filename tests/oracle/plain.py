@@ -11,13 +11,16 @@ import re
 from datetime import timedelta
 from decimal import Decimal
 from fractions import Fraction
-from math import floor, isfinite
+from math import asin, cos, floor, isfinite, radians, sin, sqrt
 
 from segserver.specs import Kind
 
 _PLACES = 10**6
 _LARGEST = 10**12
 """Numbers are decimal(18,6): a product is rounded to six places, and what has more than 12 digits is unknown."""
+
+_RADIUS = 6371.0088
+"""Of the earth, in kilometres."""
 
 _LONGEST = 2**63
 """Lengths of time are 64 bits of microseconds."""
@@ -110,3 +113,10 @@ def matches(pattern: str, text: str) -> bool:
     """RE2's meaning with Python's engine, for patterns that both read alike but for `$` and classes of letters."""
     flags = re.RegexFlag(0) if pattern.startswith("(?i)") else re.ASCII
     return re.search(pattern.replace("$", r"\Z"), text, flags) is not None
+
+
+def kilometres(one: tuple[float, float], other: tuple[float, float]) -> float:
+    """The great-circle distance of two places in degrees, by the haversine formula."""
+    (north, east), (to_north, to_east) = (tuple(radians(angle) for angle in place) for place in (one, other))
+    chord = sin((to_north - north) / 2) ** 2 + cos(north) * cos(to_north) * sin((to_east - east) / 2) ** 2
+    return 2 * _RADIUS * asin(sqrt(min(chord, 1.0)))

@@ -13,13 +13,13 @@ from tests.oracle.people import ZONES, changes_of
 
 EDGES: tuple[Edge, ...] = (
     *(CalendarStart(unit, offset) for unit in (Unit.DAYS, Unit.WEEKS, Unit.MONTHS, Unit.YEARS) for offset in (0, -1)),
-    *(Ago(amount, unit) for unit in Unit for amount in (1, 5, 12)),
+    *(Ago(amount, unit) for unit in Unit for amount in (1, 5, 12, -1, -5)),
 )
 
 
 @pytest.mark.parametrize("zone", ZONES)
 def test_edges_are_those_of_the_page_around_changes_and_ends_of_months(zone: str) -> None:
-    moments = changes_of(zone, range(2010, 2019)) + [datetime(2024, month, 1) for month in range(1, 13)]
+    moments = [*changes_of(zone, 2010, 2018), *(datetime(2024, month, 1) for month in range(1, 13))]
     steps = [timedelta(minutes=minutes) for minutes in (0, -1, 29, 30, 61, -61, 24 * 60, 31 * 24 * 60)]
     for as_of in (moment + step for moment in moments for step in steps):
         written = [Fixed(to_local(as_of, zone)), Fixed(to_local(as_of, zone) + timedelta(minutes=45))]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from segserver.specs import BOOLEAN, DATE, INSTANT, NUMBER, TEXT, TEXTS, Catalog, Event, Kind, Trait, Type
 
 USD = Type(Kind.NUMBER, "USD")
+PLACE = Type(Kind.PLACE)
 
 
 def workspace_catalog() -> Catalog:
-    """What connectors/*.yml of the repository provide; here `household_size` keeps its history, for models."""
+    """What connectors/*.yml of the repository provide, and accounts; here `household_size` keeps its history."""
     texts = ("first_name", "country", "city", "lifecycle_stage", "age_band", "income_band")
     traits = {name: Trait(name, TEXT, name == "lifecycle_stage", ("crm",)) for name in texts}
     traits["household_size"] = Trait("household_size", NUMBER, True, ("crm",))
@@ -26,7 +29,8 @@ def workspace_catalog() -> Catalog:
         "coupon_redeemed": Event("coupon_redeemed", {"coupon": TEXT}, ("engage",)),
     }
     connections = {"crm": "hubspot", "engage": "marketo", "web": "ga4"}
-    return Catalog(traits, events, ("email", "sms"), connections, connections)
+    accounts = {"industry": Trait("industry", TEXT, False, ("crm",)), "seats": Trait("seats", NUMBER, False, ("crm",))}
+    return Catalog(traits, events, ("email", "sms"), connections, connections, accounts, ("crm",))
 
 
 def wide_catalog() -> Catalog:
@@ -38,10 +42,15 @@ def wide_catalog() -> Catalog:
         "last_login": INSTANT,
         "interests": TEXTS,
         "mrr": Type(Kind.NUMBER, "EUR"),
+        "birthday": DATE,
+        "home": PLACE,
     }
     traits = {**base.traits, **{name: Trait(name, kind, False, ("crm",)) for name, kind in more.items()}}
     connections = {**base.connections, "shop": "files"}
-    return Catalog(traits, base.events, base.channels, connections, connections)
+    visit = Event("visit", {"path": TEXT, "spot": PLACE, "at": INSTANT, "day": DATE}, ("engage",))
+    return replace(
+        base, traits=traits, events={**base.events, "visit": visit}, destinations=connections, connections=connections
+    )
 
 
 @pytest.fixture(scope="session")

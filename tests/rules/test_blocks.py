@@ -296,6 +296,25 @@ def test_steps_exactly_as_far_apart_as_the_cap_are_fine(catalog: Catalog) -> Non
     assert program(catalog, text).scenarios["s"].steps[1].after == 2 * DAY
 
 
+@pytest.mark.parametrize(
+    ("clause", "column"),
+    [
+        ("stop when country is known or top 10% by household_size", 13),
+        ("stop when t", 13),
+        ("value points(5 if percentile of household_size > 90)", 9),
+    ],
+)
+def test_a_scenario_looks_at_one_contact_at_a_time(clause: str, column: int, catalog: Catalog) -> None:
+    text = f'{SHORT}{SEND}  steps day 0 "a"\n  {clause}\ntrait t = top 5 by household_size'
+    found = check({"x": text}, catalog, zone="UTC")[1]
+    assert [(item.code, item.span.line, item.span.column) for item in found] == [("only-in-segments", 7, column)]
+
+
+def test_a_scenario_may_read_a_segment_that_ranks(catalog: Catalog) -> None:
+    text = f'{SHORT}{SEND}  steps day 0 "a"\n  stop when in segment best\nsegment best where top 5 by household_size'
+    assert program(catalog, text).scenarios["s"].stop is not None
+
+
 # ---- tests ---------------------------------------------------------------------------------------------------------
 
 

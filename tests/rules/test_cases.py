@@ -1,41 +1,109 @@
-"""Golden rule files: good ones check, bad ones have exactly the findings beside them; and the shipped workspace."""
+"""Golden rule files: good ones check, bad ones show exactly the findings beside them; and the shipped workspace."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from segserver.errors import render
+from segserver.rules import expressions
 from segserver.rules.check import check
-from segserver.rules.keywords import RESERVED
+from segserver.rules.findings import CODES, Findings
+from segserver.rules.reading import nodes
+from segserver.rules.reading.keywords import BLOCKS, CAPS_CLAUSES, CLAUSES, RESERVED
+from segserver.rules.reading.parse import parse
+from segserver.rules.reading.source import Source, decode
+from segserver.rules.reading.walk import walk
 from segserver.specs import Catalog
+from tests.rules.cases import ZONE, case_catalog, cases, checked, expected, shown, sources
 
 ROOT = Path(__file__).parents[2]
-GOOD = sorted((ROOT / "tests/cases/good").glob("*.seg"))
-BAD = sorted((ROOT / "tests/cases/bad").glob("*.seg"))
+GOOD, BAD = cases("good"), cases("bad")
+CATALOG = case_catalog()
+
+LATER = {
+    "model": {"outliers", "transform", "impute", "scale", "select", "imbalance", "validate", "promote", "tune"}
+    | {"weight", "censor", "clusters", "choose", "project", "minimum size", "names", "anomalies in"}
+    | {"lifetime value", "cycle of", "interests in", "journeys through", "similar to"},
+    "scenario": {"when did", "at best hour", "cautious"},
+    "caps": set(CAPS_CLAUSES) - {"count"},
+}
+"""Clauses that are refused by name, so that no good file has them."""
 
 
-@pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)
-def test_a_good_file_checks(path: Path, catalog: Catalog) -> None:
-    source = {path.name: path.read_text(encoding="utf-8")}
-    program, found = check(source, catalog, zone="Europe/Paris")
-    assert program is not None, render(found, source)
-    assert not found
+def texts(case: Path) -> Iterator[tuple[str, str]]:
+    for name, raw in sources(case).items():
+        text = decode(name, raw, Findings())
+        assert text is not None
+        yield name, text
 
 
-@pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
-def test_a_bad_file_has_exactly_its_findings(path: Path, catalog: Catalog) -> None:
-    program, found = check({path.name: path.read_bytes()}, catalog, zone="Europe/Paris")
-    assert program is None
-    shown = [f"{item.span.line}:{item.span.column} {item.code}" for item in found]
-    assert shown == path.with_suffix(".txt").read_text(encoding="utf-8").split("\n")[:-1]
+@pytest.mark.parametrize("case", GOOD, ids=lambda case: case.stem)
+def test_a_good_case_checks(case: Path) -> None:
+    program, found, read = checked(case, CATALOG)
+    assert program is not None, render(found, read)
+    assert not found, render(found, read)
+
+
+@pytest.mark.parametrize("case", BAD, ids=lambda case: case.stem)
+def test_a_bad_case_shows_exactly_its_findings(case: Path) -> None:
+    assert shown(case, CATALOG) == expected(case).read_text(encoding="utf-8")
+    assert checked(case, CATALOG)[1]
+
+
+# ---- the cases cover the language ----------------------------------------------------------------------------------
+
+
+def test_there_are_many_cases_of_both_kinds() -> None:
+    assert len(GOOD) >= 120
+    assert len(BAD) >= 120
+
+
+def test_every_kind_of_node_of_the_syntax_stands_in_a_good_case() -> None:
+    every = {kind for _, kind in inspect.getmembers(nodes, inspect.isclass) if issubclass(kind, nodes.Node)}
+    trees = tuple(parse(name, text, Findings()) for case in GOOD for name, text in texts(case))
+    assert every - {type(node) for node in walk(trees, nodes.Node)} == {nodes.Node, nodes.Broken}
+
+
+def test_every_kind_of_value_and_condition_stands_in_a_good_case() -> None:
+    programs = [checked(case, CATALOG)[0] for case in GOOD]
+    blocks = tuple(
+        tuple(held.values())
+        for program in programs
+        if program is not None
+        for held in (program.traits, program.models, program.segments, program.scenarios)
+    )
+    every = {*get_args(expressions.Value), *get_args(expressions.Condition)}
+    assert every <= {type(item) for item in walk(blocks, object)}
+
+
+def test_every_keyword_and_clause_stands_in_a_good_case() -> None:
+    read = [Source(name, text, Findings()).tokens for case in GOOD for name, text in texts(case)]
+    written = {token.text for tokens in read for token in tokens}
+    assert written >= RESERVED | set(BLOCKS)
+    trees = [node for case in GOOD for name, text in texts(case) for node in parse(name, text, Findings())]
+    used = {
+        (node.keyword, clause.key) for node in trees if isinstance(node, nodes.BlockNode) for clause in node.clauses
+    }
+    known = {(block, key) for block in ("segment", "model", "scenario", "caps") for key in CLAUSES[block]}
+    assert known - used == {(block, key) for block, keys in LATER.items() for key in keys}
+
+
+def test_every_code_stands_in_a_bad_case() -> None:
+    shown_codes = {finding.code for case in BAD for finding in checked(case, CATALOG)[1]}
+    assert not CODES - shown_codes - {"too-large"}, "only a file of megabytes is too large: test_limits makes one"
+
+
+# ---- the shipped workspace, and the reference ----------------------------------------------------------------------
 
 
 def test_the_shipped_workspace_checks(workspace: Catalog) -> None:
     files = [*(ROOT / "rules").glob("*.seg"), *(ROOT / "scenarios").glob("*.seg")]
-    sources = {str(path.relative_to(ROOT)): path.read_bytes() for path in files}
-    program, found = check(sources, workspace, zone="Europe/Paris")
+    program, found = check({str(path.relative_to(ROOT)): path.read_bytes() for path in files}, workspace, zone=ZONE)
     assert program is not None, found
     assert set(program.segments) >= {"vip", "customers", "engaged", "coffee_next"}
     assert program.caps is not None

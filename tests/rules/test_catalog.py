@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from segserver.errors import Severity, Span
 from segserver.rules.catalog import build
 from segserver.specs import (
     NUMBER,
     TEXT,
+    AccountsSpec,
     ConnectionSpec,
     ConsentSpec,
     ContactsSpec,
@@ -45,6 +48,8 @@ def connection(
     counts_as: str | None = None,
     channels: tuple[str, ...] = (),
     audiences: bool = True,
+    account: str | None = None,
+    account_traits: dict[str, Type] | None = None,
 ) -> ConnectionSpec:
     """A connection that maps these."""
     lines = Lines(name)
@@ -61,9 +66,13 @@ def connection(
         )
         for event, properties in (events or {}).items()
     )
-    contacts = ContactsSpec({}, mapped, None, consent, {}, lines.next())
+    contacts = ContactsSpec({}, mapped, None, consent, {}, lines.next(), account)
+    theirs = tuple(
+        TraitSpec(trait, trait, type_, False, lines.next()) for trait, type_ in (account_traits or {}).items()
+    )
+    accounts = AccountsSpec("no", theirs, {}, lines.next()) if theirs else None
     every = timedelta(minutes=15)
-    return ConnectionSpec(name, kind, contacts, streams, audiences, every, every, 0.5, {}, {}, lines.next())
+    return ConnectionSpec(name, kind, contacts, streams, audiences, every, every, 0.5, {}, {}, lines.next(), accounts)
 
 
 def codes(*connections: ConnectionSpec, order: tuple[str, ...] = ()) -> list[tuple[str, str, list[str]]]:
@@ -110,6 +119,47 @@ def test_two_types_of_one_trait_are_a_finding_with_both_places() -> None:
 def test_two_units_are_two_types() -> None:
     crm, shop = connection("crm", traits={"mrr": USD}), connection("shop", traits={"mrr": NUMBER})
     assert [code for code, *_ in codes(crm, shop, order=("crm", "shop"))] == ["type-conflict"]
+
+
+def test_traits_of_accounts_are_united_apart_from_those_of_contacts() -> None:
+    crm = connection("crm", traits={"size": TEXT}, account="company", account_traits={"industry": TEXT, "size": NUMBER})
+    catalog, found = build([crm], [])
+    assert not found
+    assert catalog.account_traits == {
+        "industry": Trait("industry", TEXT, False, ("crm",)),
+        "size": Trait("size", NUMBER, False, ("crm",)),
+    }
+    assert catalog.traits == {"size": Trait("size", TEXT, False, ("crm",))}
+    assert catalog.account_sources == ("crm",)
+
+
+def test_several_connections_that_say_whose_account_it_is_need_an_order() -> None:
+    crm, shop = connection("crm", account="company"), connection("shop", account="client")
+    expected = [("no-source-order", "connectors/shop.yml:1:1", ["connectors/crm.yml:1:1"])]
+    assert codes(crm, shop) == expected
+    assert codes(crm, shop, order=("crm",)) == expected
+    assert codes(crm, shop, order=("shop", "crm")) == []
+    assert build([crm, shop], ["shop", "crm"])[0].account_sources == ("shop", "crm")
+
+
+def test_an_account_trait_of_several_connections_needs_no_order_but_one_type() -> None:
+    crm = connection("crm", account="company", account_traits={"size": NUMBER})
+    shop = connection("shop", account_traits={"size": NUMBER})
+    assert codes(crm, shop) == []
+    texts = connection("shop", account_traits={"size": TEXT})
+    assert codes(crm, texts) == [("type-conflict", "connectors/shop.yml:2:1", ["connectors/crm.yml:2:1"])]
+
+
+def test_names_of_account_traits_are_checked_like_others() -> None:
+    crm = connection("crm", account="company", account_traits={"segment": TEXT, "Größe": TEXT, "größe": TEXT})
+    found = build([crm], [])[1]
+    assert [item.code for item in found] == ["reserved-name", "name-case"]
+    assert "cannot name an account trait" in found[0].message
+
+
+@pytest.mark.parametrize("name", ["account", "Account"])
+def test_no_connection_is_called_account(name: str) -> None:
+    assert codes(connection(name)) == [("reserved-name", f"connectors/{name}.yml:2:1", [])]
 
 
 def test_two_types_of_one_property_are_a_finding() -> None:

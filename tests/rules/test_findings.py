@@ -88,9 +88,9 @@ CONDITIONS = [
     ("did purchase in last 3 dyas", "duration-needs-unit", 23, "did you mean `days`?"),
     ("days since last purchase > 3 months", "calendar-duration", 27, "for example `90 days`"),
     # values
-    ("household_size > 1.1234567", "bad-number", 17, "round it"),
-    ("household_size > 1234567890123", "bad-number", 17, "round it"),
-    ("household_size > 0.00001%", "bad-number", 17, "round it"),
+    ("household_size > 1.1234567", "bad-number", 17, "use fewer digits"),
+    ("household_size > 1234567890123", "bad-number", 17, "use fewer digits"),
+    ("household_size > 0.00001%", "bad-number", 17, "use fewer digits"),
     ("signup_date in (2026-03-01, 2026-03-02 09:00)", "type-mismatch", 28, "write 2026-03-02"),
     ("did purchase at least 0 times", "bad-number", 22, None),
     ("did purchase at least 1.5 times", "bad-number", 22, "for example `1`"),
@@ -165,6 +165,29 @@ def test_a_bad_condition_has_one_finding_at_its_place(
     assert [(item.code, item.span.line, item.span.column) for item in found] == [(code, 1, AT + offset)]
     if hint is not None:
         assert found[0].hint == hint
+
+
+UNCLOSED = [
+    (
+        'contry is "x" and (city is known and cty is "y"',
+        [("unknown-name", 0), ("syntax-error", 18), ("unknown-name", 37)],
+    ),
+    ('not (contry is "x" or cty is "y"', [("syntax-error", 4), ("unknown-name", 22)]),
+    (
+        'contry is "x" and did purchase where (amount > 5 and itms > 3 in last 3 days',
+        [("unknown-name", 0), ("syntax-error", 37)],
+    ),
+    ("any of (country is known, contry is known and cty is known", [("syntax-error", 7)]),
+    ("contry is known and city is known)", [("syntax-error", 33)]),
+]
+
+
+@pytest.mark.parametrize(("written", "expected"), UNCLOSED)
+def test_an_open_parenthesis_hides_only_what_it_may_hold(
+    written: str, expected: list[tuple[str, int]], catalog: Catalog
+) -> None:
+    found = check({"x.seg": WHERE + written}, catalog, zone="UTC")[1]
+    assert [(item.code, item.span.column - AT) for item in found] == expected
 
 
 HOT = "model hot\n  predicts did purchase in next 30 days\n  features household_size\n"

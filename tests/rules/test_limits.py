@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segserver.rules.check import check
-from segserver.rules.expressions import All
+from segserver.rules.expressions import All, Sequence
+from segserver.rules.reading.source import LARGEST, MOST_STRAY
 from segserver.specs import Catalog
 
 KNOWN = "country is known"
@@ -20,6 +21,9 @@ DEEP = [
     "segment s where " + "any of (" * 5000 + KNOWN + ")" * 5000,
     "trait t = " + "(" * 5000 + "1" + ")" * 5000,
     "trait t = " + "+".join("1" * 5000),
+    "segment s where " + "any contact of account " * 5000 + KNOWN,
+    "segment s where " + "any contact of account not " * 5000 + KNOWN,
+    "segment s where " + "count(contacts of account where " * 5000 + KNOWN + ") > 0" * 5000,
     "trait t = " + "points(1 if " * 30 + KNOWN + ") > 0" * 29 + ")",
     "segment s where " + "did purchase where (" * 30 + "amount > 1" + ")" * 30,
 ]
@@ -48,13 +52,42 @@ def test_depth_up_to_the_bound_is_fine(text: str, catalog: Catalog) -> None:
     assert program is not None, found
 
 
-def test_a_rule_of_two_thousand_conditions_is_read_without_recursion(catalog: Catalog) -> None:
-    rule = "segment s where " + "\n and ".join(f"household_size is not {number}" for number in range(2000))
+def test_a_rule_of_ten_thousand_conditions_is_read_without_recursion(catalog: Catalog) -> None:
+    rule = "segment s where " + "\n and ".join(f"household_size is not {number}" for number in range(10_000))
     program, found = check({"x.seg": rule}, catalog, zone="UTC")
     assert program is not None, found
     where = program.segments["s"].where
     assert isinstance(where, All)
-    assert len(where.items) == 2000
+    assert len(where.items) == 10_000
+
+
+def test_a_file_beyond_the_bound_is_not_read(catalog: Catalog) -> None:
+    text = "segment s where country is known\n" + "#" * 5_000_000
+    for raw in (text, text.encode()):
+        (found,) = check({"x.seg": raw}, catalog, zone="UTC")[1]
+        assert (found.code, str(found.span)) == ("too-large", "x.seg:1:1")
+    assert check({"x.seg": text[:LARGEST]}, catalog, zone="UTC")[0] is not None
+
+
+def test_signs_that_mean_nothing_share_a_finding_when_there_are_many(catalog: Catalog) -> None:
+    found = check({"x.seg": "? " * 5000}, catalog, zone="UTC")[1]
+    assert len(found) == MOST_STRAY + 1
+    assert found[-1].message == "from here on, 4900 more places mean nothing"
+    assert found[-1].span.column == 2 * MOST_STRAY + 1
+
+
+def test_a_sequence_of_two_hundred_steps_is_read(catalog: Catalog) -> None:
+    rule = "segment s where did page_view" + " then page_view where path = previous.path within 1 day" * 199
+    program, found = check({"x.seg": rule}, catalog, zone="UTC")
+    assert program is not None, found
+    where = program.segments["s"].where
+    assert isinstance(where, Sequence)
+    assert len(where.steps) == 200
+
+
+def test_a_block_of_many_clauses_is_cut_in_one_pass(catalog: Catalog) -> None:
+    found = check({"x.seg": "segment s where country is known " + "draft " * 5000}, catalog, zone="UTC")[1]
+    assert {item.code for item in found} == {"duplicate-clause"}
 
 
 def test_a_thousand_traits_in_a_chain_are_ordered_without_recursion(catalog: Catalog) -> None:
@@ -76,6 +109,24 @@ WORDS = [
     *("purchase", "country", "household_size", "created_at", "(", ")", ",", "=", ">", "-", "+", "/", ".", '"x"', '"'),
     *("5", "3 days", "2026-02-30", "2026-03-01 09:00", "%", "between", "contains any of", "at least", "times"),
     *("in last", "points(", "30 if", "count(", "sum(", "score(", "push to", "hubspot list", "features", "predicts"),
+    *(
+        "then",
+        "then not",
+        "within 2 days",
+        "first did",
+        "in at least 2 of last 3 weeks",
+        "previous.",
+        "changed",
+        "has been",
+    ),
+    *("top 5 by", "percentile of", "among segment s", "bucket(", "entered segment s", "was in segment s", "account."),
+    *(
+        "any contact of account",
+        "count(contacts of account",
+        "anniversary of",
+        "in contact's time zone",
+        "within 3 km of",
+    ),
     *("in next", "email at most", "per day", "at risk", "for", "channels email", "send email by", "steps day 0"),
     *("given a contact", "with", "who did", "before", "expect in", "at", "then", "known", "{", "é", "\n", "#", "\t"),
 ]
@@ -100,7 +151,8 @@ def test_any_text_and_any_bytes_give_findings_or_a_program(text: str | bytes, ca
 
 
 CASES = Path(__file__).parents[1] / "cases"
-PIECES = [re.findall(r"\s+|\w+|.", path.read_text(encoding="utf-8")) for path in sorted(CASES.rglob("*.seg"))]
+FILES = [path.read_text(encoding="utf-8", errors="replace") for path in sorted(CASES.rglob("*.seg"))]
+PIECES = [re.findall(r"\s+|\w+|.", text) for text in FILES if text]
 ODD = ["", "\x00", "“", "\t", "(", ")", '"', "0", "9" * 20, "9999-12-31", *sorted({p for f in PIECES for p in f})]
 
 

@@ -86,3 +86,16 @@ def test_an_empty_file_is_fine(text: str, catalog: Catalog) -> None:
     program, found = check({"x.seg": text}, catalog, zone="UTC")
     assert program is not None
     assert not found
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('segment s where country is "a\0b"', (1, 30)),
+        ("segment s where country is known\n# said\0", (2, 7)),
+        ("\0", (1, 1)),
+    ],
+)
+def test_a_nul_character_is_a_finding_wherever_it_stands(text: str, place: tuple[int, int], catalog: Catalog) -> None:
+    found = check({"x.seg": text.encode()}, catalog, zone="UTC")[1]
+    assert [(item.code, item.span.line, item.span.column) for item in found] == [("syntax-error", *place)]

@@ -49,6 +49,13 @@ def test_a_country_whose_zones_agree_from_now_on_has_one_clock() -> None:
     assert country_zone("DE") == "Europe/Berlin"
 
 
+def test_letters_that_become_a_code_only_in_capitals_name_no_country() -> None:
+    assert country_zone("ss") == "Africa/Juba"
+    assert country_zone("\u00df") is None
+    assert country_zone("\u1e9e") is None
+    assert country_zone("Cura\u00e7ao") == country_zone("CURA\u00c7AO") == "America/Curacao"
+
+
 @pytest.mark.parametrize("country", ["US", "ES", "AU", "BR", "RU", "CN"])
 def test_a_country_with_several_clocks_has_no_zone(country: str) -> None:
     assert country_zone(country) is None

@@ -34,7 +34,8 @@ def members(bench: Any, *numbers: int) -> None:
     bench.session.execute("DELETE FROM memberships")
     for number in numbers:
         bench.session.execute(
-            "INSERT INTO memberships VALUES ('vip', ?, ?)", [contact(bench, number), bench.clock.now()]
+            "INSERT INTO memberships (segment, contact_id, entered_at) VALUES ('vip', ?, ?)",
+            [contact(bench, number), bench.clock.now()],
         )
 
 
@@ -152,7 +153,7 @@ def test_an_address_that_stands_for_another_contact_now_is_no_change_for_that_on
 
 
 def evaluated(bench: Any) -> None:
-    bench.session.execute("INSERT INTO segment_state VALUES ('vip', 'd', '', ?, 1, NULL)", [bench.clock.now()])
+    bench.session.execute("INSERT INTO segment_state VALUES ('vip', 'd', '', ?, 1, NULL, NULL)", [bench.clock.now()])
 
 
 def test_an_addition_is_meant_while_the_contact_is_a_member(bench: Any) -> None:
@@ -176,6 +177,18 @@ def test_a_removal_is_meant_while_the_contact_is_none_or_has_moved(bench: Any) -
     table = _table(bench)
     members(bench, 1, 3)
     assert sorted(audiences.still_meant(bench.session, table)["address"].to_pylist()) == ["2", "3", "old"]
+
+
+def test_who_is_held_out_meanwhile_is_not_added_any_more_but_still_taken_off(bench: Any) -> None:
+    bench.take("crm", person(1), person(2), person(3))
+    evaluated(bench)
+    say(bench, 2, "member")
+    members(bench, 1, 3)
+    table = _table(bench)
+    assert sorted(table["address"].to_pylist()) == ["1", "2", "3"]
+    members(bench, 1, 2, 3)
+    bench.session.execute("UPDATE memberships SET held_out = true WHERE contact_id <> ?", [contact(bench, 3)])
+    assert sorted(audiences.still_meant(bench.session, table)["address"].to_pylist()) == ["2", "3"]
 
 
 def test_what_no_segment_asks_for_is_always_meant(bench: Any) -> None:

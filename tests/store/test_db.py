@@ -11,7 +11,7 @@ import pytest
 
 from segserver.clock import FixedClock
 from segserver.errors import StoreError
-from segserver.store import schema
+from segserver.store import memberships, schema
 from segserver.store.db import Store
 from segserver.store.owner import acquire
 from segserver.store.session import Sql, compose, quoted
@@ -105,7 +105,7 @@ def test_a_file_that_was_cut_short_is_refused(path: Path, clock: FixedClock) -> 
 def test_a_store_of_a_newer_version_is_refused(path: Path, clock: FixedClock) -> None:
     with duckdb.connect(str(ours(path, clock))) as newer:
         newer.execute("UPDATE meta SET value = '99' WHERE key = 'version'")
-    assert "its tables have version 99, this program knows up to 1" in refusal(path, clock)
+    assert f"its tables have version 99, this program knows up to {schema.VERSION}" in refusal(path, clock)
 
 
 def test_a_start_that_was_cut_off_before_its_first_commit_is_made_good(path: Path, clock: FixedClock) -> None:
@@ -113,6 +113,22 @@ def test_a_start_that_was_cut_off_before_its_first_commit_is_made_good(path: Pat
     duckdb.connect(str(path)).close()
     with Store.open(path, clock=clock) as store, store.session() as session:
         assert schema.version(session) == schema.VERSION
+
+
+def test_a_store_of_the_first_version_is_brought_up_to_date_with_its_members(
+    path: Path, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
+    with Store.open(path, clock=clock) as store, store.session() as session:
+        session.execute("INSERT INTO memberships VALUES ('vip', 'a', ?)", [clock.now()])
+        session.execute("INSERT INTO segment_state VALUES ('vip', 'd', '', ?, 1, 1)", [clock.now()])
+    monkeypatch.undo()
+    with Store.open(path, clock=clock) as store, store.session() as session:
+        assert schema.version(session) == schema.VERSION
+        assert session.rows("SELECT * FROM memberships") == [
+            {"segment": "vip", "contact_id": "a", "entered_at": clock.now(), "held_out": False, "manual": False}
+        ]
+        assert memberships.states(session)["vip"].frozen_at is None
 
 
 def test_a_migration_that_fails_leaves_the_version_before(
@@ -125,7 +141,7 @@ def test_a_migration_that_fails_leaves_the_version_before(
         Store.open(path, clock=clock)
     monkeypatch.undo()
     with Store.open(path, clock=clock) as store, store.session() as session:
-        assert schema.version(session) == 1
+        assert schema.version(session) == schema.VERSION
         assert session.count("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'fine'") == 0
 
 

@@ -45,7 +45,10 @@ def test_a_merged_contact_has_everything_of_both(bench: Any) -> None:
     bench.take("engage", ContactRecord("e", {"email": "old@x.org"}, {"country": "CH"}, {"email": False}))
     other = contact_id(("email", "old@x.org"))
     for segment, contact, day in [("vip", ADA, 2), ("vip", other, 1), ("new", other, 3)]:
-        bench.session.execute("INSERT INTO memberships VALUES (?, ?, ?)", [segment, contact, datetime(2026, 1, day)])
+        bench.session.execute(
+            "INSERT INTO memberships (segment, contact_id, entered_at) VALUES (?, ?, ?)",
+            [segment, contact, datetime(2026, 1, day)],
+        )
         bench.session.execute(
             "INSERT INTO scenario_entries VALUES (?, ?, ?, NULL, NULL, false, 'd')",
             [segment, contact, datetime(2026, 1, day)],

@@ -35,6 +35,7 @@ def test_a_page_becomes_rows_under_the_rules_names(bench: Any, page: tuple[Sourc
     ada = bench.contact(f"contact_id = '{ADA}'")
     assert ada == {
         "contact_id": ADA,
+        "account_id": None,
         "created_at": CREATED,
         "deleted_at": None,
         "suppressed": False,

@@ -13,7 +13,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from segserver.records import Change, ContactRecord, Deletion, EventGone, EventRecord, Merge, SourceItem
+from segserver.records import (
+    AccountGone,
+    AccountRecord,
+    Change,
+    ContactRecord,
+    Deletion,
+    EventGone,
+    EventRecord,
+    Merge,
+    SourceItem,
+)
+from segserver.specs import TEXT, Trait
 from segserver.store.contacts import recompute_all
 from segserver.store.db import Store
 
@@ -50,12 +61,21 @@ PEOPLE = st.builds(
     suppressed=st.booleans(),
     partial=st.booleans(),
     history=st.one_of(st.just({}), st.builds(changed, st.sampled_from(["lead", "mql"]), INSTANTS)),
+    account=st.sampled_from([None, "7", "8"]),
+)
+ACCOUNTS = st.builds(
+    AccountRecord,
+    st.sampled_from(["7", "8"]),
+    st.sampled_from([{}, {"industry": "Retail"}, {"industry": "Trade"}]),
+    st.one_of(INSTANTS, st.none()),
 )
 ITEMS = st.lists(
     st.one_of(
         PEOPLE,
         st.builds(bought, st.integers(0, 1), SOURCES, st.integers(0, 3), INSTANTS),
         st.builds(EventGone, st.just("purchase"), st.sampled_from(["1 0", "2 0", "3 1"])),
+        ACCOUNTS,
+        st.builds(AccountGone, st.sampled_from(["7", "8"])),
         st.builds(Deletion, SOURCES, INSTANTS),
         st.builds(Merge, st.just("1"), st.sampled_from([("2",), ("3",)]), INSTANTS),
     ),
@@ -65,9 +85,11 @@ ITEMS = st.lists(
 
 @contextmanager
 def another(bench: Any, catalog: Any, specs: Any) -> Iterator[Any]:
-    """An empty store like the bench's."""
+    """An empty store like the bench's, with accounts."""
+    traits = {"industry": Trait("industry", TEXT, False, ("crm",))}
+    b2b = replace(catalog, account_traits=traits, account_sources=("crm",))
     with Store.open(None, clock=bench.clock) as store:
-        store.prepare(catalog, specs.values())
+        store.prepare(b2b, specs.values())
         with store.session() as session:
             yield type(bench)(store, session, bench.clock)
 

@@ -9,6 +9,7 @@ import pytest
 
 from segserver.records import ContactRecord, Deletion
 from segserver.store import memberships
+from segserver.store.members import contact_for, members_of_segment, segments_of
 from segserver.store.memberships import Evaluated, Outcome
 
 FIRST = datetime(2026, 3, 1)
@@ -17,10 +18,13 @@ DAY = timedelta(days=1)
 
 def snapshot(bench: Any, **segments: Iterable[str]) -> str:
     """A temporary table of who is in which segment."""
-    bench.session.execute("CREATE OR REPLACE TEMP TABLE evaluated (segment VARCHAR, contact_id VARCHAR)")
+    bench.session.execute(
+        "CREATE OR REPLACE TEMP TABLE evaluated "
+        "(segment VARCHAR, contact_id VARCHAR, held_out BOOLEAN DEFAULT false, manual BOOLEAN DEFAULT false)"
+    )
     for segment, contacts in segments.items():
         for contact in contacts:
-            bench.session.execute("INSERT INTO evaluated VALUES (?, ?)", [segment, contact])
+            bench.session.execute("INSERT INTO evaluated (segment, contact_id) VALUES (?, ?)", [segment, contact])
     return "evaluated"
 
 
@@ -148,7 +152,7 @@ def test_members_are_shown_with_the_identities_people_know_them_by(bench: Any) -
     bench.take("engage", ContactRecord("e", {"email": "ada@x.org"}, {}))
     contact = str(bench.contact()["contact_id"])
     run(bench, 1, vip=[contact, "zzz"])
-    first, second = memberships.members(bench.session, "vip")
+    first, second = members_of_segment(bench.session, "vip")
     assert first.contact_id == contact
     assert first.entered_at == FIRST + DAY
     assert first.identities == {
@@ -158,25 +162,25 @@ def test_members_are_shown_with_the_identities_people_know_them_by(bench: Any) -
         "phone": ("0612345678",),
     }
     assert second.identities == {}
-    assert [member.contact_id for member in memberships.members(bench.session, "vip", limit=1)] == [contact]
+    assert [member.contact_id for member in members_of_segment(bench.session, "vip", limit=1)] == [contact]
 
 
 def test_a_contact_is_found_by_what_people_call_it(bench: Any) -> None:
     bench.take("crm", ContactRecord("1", {"email": "Ada@x.org"}, {}), ContactRecord("2", {"email": "bob@x.org"}, {}))
     bench.take("engage", ContactRecord("2", {"email": "ada@x.org"}, {}))
-    ada = memberships.contact_for(bench.session, "ADA@x.org")
+    ada = contact_for(bench.session, "ADA@x.org")
     assert ada is not None
-    assert memberships.contact_for(bench.session, ada) == ada
-    assert memberships.contact_for(bench.session, "1") == ada
-    assert memberships.contact_for(bench.session, "2") is None, "two contacts have a record 2"
-    assert memberships.contact_for(bench.session, "nobody") is None
+    assert contact_for(bench.session, ada) == ada
+    assert contact_for(bench.session, "1") == ada
+    assert contact_for(bench.session, "2") is None, "two contacts have a record 2"
+    assert contact_for(bench.session, "nobody") is None
     run(bench, 1, vip=[ada], new=[ada])
-    assert memberships.segments_of(bench.session, ada) == {"new": FIRST + DAY, "vip": FIRST + DAY}
+    assert segments_of(bench.session, ada) == {"new": FIRST + DAY, "vip": FIRST + DAY}
 
 
 def test_an_ended_id_leads_to_its_survivor(bench: Any) -> None:
     bench.session.execute("INSERT INTO merges VALUES ('old', 'new', ?, 'why')", [FIRST])
-    assert memberships.contact_for(bench.session, "old") == "new"
+    assert contact_for(bench.session, "old") == "new"
 
 
 def test_a_snapshot_that_does_not_exist_changes_nothing(bench: Any) -> None:

@@ -39,7 +39,10 @@ def test_a_person_is_everything_that_is_known(bench: Any) -> None:
     now = bench.clock.now()
     bench.take("crm", ContactRecord("1", {"email": "a@x.org"}, {"country": "FR", "mrr": Decimal(5)}, {"sms": True}))
     contact = str(bench.contact()["contact_id"])
-    bench.session.execute("INSERT INTO memberships VALUES ('vip', ?, ?)", [contact, now])
+    bench.session.execute(
+        "INSERT INTO memberships (segment, contact_id, entered_at) VALUES ('vip', ?, ?)",
+        [contact, now],
+    )
     for number, hours in (("k1", 2), ("k2", 1)):
         letter = Intent(number, "engage", contact, "e1", "Win back", {}, "win_back", "email", 0)
         ledger.intend(bench.session, [letter], now - timedelta(hours=hours))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,17 +11,20 @@ import pytest
 from segserver.errors import Span
 from segserver.records import ContactRecord, EventRecord
 from segserver.specs import (
+    DURATION,
     NUMBER,
     TEXT,
     Catalog,
     ConnectionSpec,
     ConsentSpec,
     Event,
+    Kind,
     PropertySpec,
     Trait,
     TraitSpec,
     Type,
 )
+from segserver.store import people
 
 AT = datetime(2026, 2, 1)
 PLACE = Span("connectors/crm.yml", 1, 1, 1, 2)
@@ -99,6 +102,31 @@ def test_another_type_rebuilds_the_column_and_keeps_what_can_be_read(
     prepared = filled.store.prepare(*with_trait(catalog, specs, "country", NUMBER))
     assert "source_crm.t_country is now DECIMAL(18,6)" in prepared.changes
     assert filled.contact()["t_country"] is None
+
+
+def test_places_and_durations_are_kept_and_their_columns_stay_as_they_are(
+    filled: Any, catalog: Catalog, specs: Mapping[str, ConnectionSpec]
+) -> None:
+    for kind, value, stored in (
+        (Type(Kind.PLACE), (48.85, 2.35), {"latitude": 48.85, "longitude": 2.35}),
+        (DURATION, timedelta(minutes=90), 90 * 60 * 1_000_000),
+    ):
+        wanted = with_trait(catalog, specs, "home", kind, history=True)
+        filled.store.prepare(*wanted)
+        at = filled.clock.now()
+        record = ContactRecord("1", {"email": "ada@x.org"}, {"home": value}, updated_at=at)
+        assert filled.take("crm", record).records == 1
+        assert filled.take("crm", record).records == 0
+        assert filled.contact()["t_home"] == stored
+        shown = people.person(filled.session, str(filled.contact()["contact_id"]))
+        assert shown is not None
+        traits = shown["traits"]
+        assert isinstance(traits, dict)
+        assert traits["home"] == (stored if isinstance(value, tuple) else value)
+        assert filled.rows("SELECT value FROM history_home WHERE valid_to IS NULL") == [{"value": stored}]
+        assert filled.store.prepare(*wanted).changes == ()
+        assert filled.contact()["t_home"] == stored
+        filled.clock.advance(timedelta(hours=1))
 
 
 def test_history_begins_with_the_values_that_are_stored(

@@ -18,7 +18,7 @@ def test_the_profile_tells_values_quantiles_and_sizes_of_the_living(bench: Any, 
         for number, (country, mrr) in enumerate(values)
     ]
     bench.take("crm", *people, ContactRecord("gone", {}, {"country": "XX"}), Deletion("gone", NOW))
-    bench.session.execute("INSERT INTO memberships VALUES ('vip', 'a', ?)", [NOW])
+    bench.session.execute("INSERT INTO memberships (segment, contact_id, entered_at) VALUES ('vip', 'a', ?)", [NOW])
     assert write_profile(bench.session, tmp_path, NOW) == tmp_path / "profile.json"
     found: Any = read_profile(tmp_path)
     assert (found["as_of"], found["contacts"], found["segments"]) == ("2026-03-01T00:00:00Z", 4, {"vip": 1})

@@ -52,7 +52,10 @@ def test_whose_records_are_is_known_even_of_deleted_ones(bench: Any) -> None:
 
 
 def test_members_and_contacts_of_a_table_are_plain_sets(bench: Any) -> None:
-    bench.session.execute("INSERT INTO memberships VALUES ('vip', 'a', ?), ('new', 'b', ?)", [bench.clock.now()] * 2)
+    bench.session.execute(
+        "INSERT INTO memberships (segment, contact_id, entered_at) VALUES ('vip', 'a', ?), ('new', 'b', ?)",
+        [bench.clock.now()] * 2,
+    )
     assert reach.members_of(bench.session, "vip") == {"a"}
     assert reach.members_of(bench.session, "nothing") == set()
     bench.session.create_temp("some", "SELECT unnest(['a', 'b']) AS contact_id")

@@ -1,0 +1,117 @@
+"""Places at destinations: which connection, which kinds of places it has, which names are allowed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from segserver.rules.findings import Findings
+from segserver.rules.reading import nodes
+from segserver.rules.suggest import did_you_mean, listed
+from segserver.specs import Catalog, Sender, Target
+
+PUSH: Mapping[str, Mapping[str, str]] = {
+    "hubspot": {"list": "list", "property": "property"},
+    "marketo": {"list": "list", "field": "property"},
+    "ga4": {"user property": "user property"},
+    "files": {"file": "file"},
+}
+"""Where a segment may be pushed: the words of each vendor, and the kind of `Target` they mean."""
+
+SEND: Mapping[str, Mapping[str, str]] = {
+    "hubspot": {"property": "property"},
+    "marketo": {"campaign": "campaign", "field": "property"},
+}
+"""What may trigger a channel."""
+
+INFORM: Mapping[str, Mapping[str, str]] = {
+    "hubspot": {"properties": "properties"},
+    "marketo": {"fields": "properties"},
+    "ga4": {"user property": "user property"},
+}
+"""Where the plan may be copied to."""
+
+_USER_PROPERTY = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,23}")
+_RESERVED_PREFIXES = ("_", "firebase_", "ga_", "google_")
+
+
+def target(
+    node: nodes.Push, allowed: Mapping[str, Mapping[str, str]], catalog: Catalog, findings: Findings
+) -> Target | None:
+    """The place a clause names; None, with a finding, if there is no such place.
+
+    Args:
+        node: as written.
+        allowed: PUSH, SEND or INFORM.
+        catalog: the connections.
+        findings: takes what is wrong.
+    """
+    connection = _connection(node.connection, catalog, findings)
+    if connection is None:
+        return None
+    vendor = catalog.connections[connection]
+    kinds = allowed.get(vendor, {})
+    kind = kinds.get(node.kind.text)
+    if kind is None:
+        hint = did_you_mean(node.kind.text, kinds, otherwise=f"it has {listed(kinds)}" if kinds else None)
+        findings.error("bad-target", node.kind.span, f"{vendor} has no `{node.kind.text}` for this", hint)
+        return None
+    name = node.name.text if node.name else ""
+    return Target(connection, kind, name) if _is_named(node, kind, findings) else None
+
+
+def sender(node: nodes.SenderNode, catalog: Catalog, findings: Findings) -> Sender | None:
+    """The sender a clause names; None, with a finding, if there is no such place."""
+    place = target(node.target, SEND, catalog, findings)
+    return None if place is None else Sender(node.channel.text, place.connection, place.kind, place.name)
+
+
+def _connection(name: nodes.Name, catalog: Catalog, findings: Findings) -> str | None:
+    """The connection of that name, or the only one of that vendor; it must be a destination."""
+    found = name.text
+    if found not in catalog.connections:
+        same_kind = [other for other, kind in catalog.connections.items() if kind == found]
+        if len(same_kind) != 1:
+            _unknown(name, same_kind, catalog, findings)
+            return None
+        found = same_kind[0]
+    if found not in catalog.destinations:
+        message = f"the connection `{found}` is not a destination"
+        findings.error("bad-target", name.span, message, f"write `audiences: true` in connectors/{found}.yml")
+        return None
+    return found
+
+
+def _unknown(name: nodes.Name, same_kind: list[str], catalog: Catalog, findings: Findings) -> None:
+    if same_kind:
+        message = f"there are {len(same_kind)} {name.text} connections"
+        hint: str | None = f"say which: {listed(same_kind)}"
+    else:
+        known = {**catalog.connections, **{kind: kind for kind in catalog.connections.values()}}
+        message = f"there is no connection `{name.text}`"
+        hint = did_you_mean(name.text, known, otherwise=f"connections are {listed(catalog.connections)}")
+    findings.error("unknown-connection", name.span, message, hint)
+
+
+def _is_named(node: nodes.Push, kind: str, findings: Findings) -> bool:
+    """Whether the name is one that the destination takes."""
+    fault: tuple[str, str | None] | None = None
+    if kind == "properties":
+        fault = ("this takes no name", "leave the name out") if node.name else None
+    elif node.name is None or not node.name.text.strip():
+        fault = ("the name at the destination is missing", None)
+    elif kind == "user property":
+        fault = _user_property_fault(node.name.text)
+    elif kind == "file" and not node.name.text.endswith((".csv", ".parquet")):
+        fault = ("the file's name must end in .csv or .parquet", None)
+    if fault is not None:
+        findings.error("bad-target", node.name.span if node.name else node.kind.span, *fault)
+    return fault is None
+
+
+def _user_property_fault(name: str) -> tuple[str, str | None] | None:
+    if name.startswith(_RESERVED_PREFIXES):
+        return f"GA4 keeps names that start with {', '.join(_RESERVED_PREFIXES)} for itself", "choose another name"
+    if not _USER_PROPERTY.fullmatch(name):
+        return "a GA4 user property is a letter, then letters, digits or `_`, 24 characters at most", None
+    return None

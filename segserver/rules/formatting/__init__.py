@@ -1,0 +1,1 @@
+"""Rule files in one canonical style, comments in their places."""

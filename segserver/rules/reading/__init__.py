@@ -1,0 +1,1 @@
+"""Text of rules to the tree of what was written."""

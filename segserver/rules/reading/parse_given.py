@@ -1,0 +1,41 @@
+"""The clauses of one contact of a test, gathered while they are read."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from segserver.errors import Span
+from segserver.rules.reading import nodes
+
+T = TypeVar("T", bound=nodes.Node)
+
+
+class GivenParts:
+    """A contact of a test while its clauses are read."""
+
+    def __init__(self, span: Span, given: object) -> None:
+        self._span = span
+        self._given = given
+        self._said: list[object] = []
+
+    def add(self, content: object) -> None:
+        """Take what another clause says of the contact."""
+        self._said += content if isinstance(content, tuple) else [content]
+
+    def node(self) -> nodes.GivenNode:
+        """The contact with all that was said of it."""
+        created, traits = self._given if isinstance(self._given, tuple) else (None, ())
+        return nodes.GivenNode(
+            traits=traits,
+            created=created,
+            events=self._of(nodes.GivenDid),
+            memberships=self._of(nodes.GivenMember),
+            changes=self._of(nodes.GivenChanged),
+            scores=self._of(nodes.GivenScore),
+            expected=self._of(nodes.Member),
+            unread=any(isinstance(item, nodes.Broken) for item in self._said),
+            span=self._span,
+        )
+
+    def _of(self, kind: type[T]) -> tuple[T, ...]:
+        return tuple(item for item in self._said if isinstance(item, kind))

@@ -1,0 +1,154 @@
+"""`segserver explain`: what besides the rule decides on a membership."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+ADA, BO, CLEO, DAN = (f"{name}@example.com" for name in ("ada", "bo", "cleo", "dan"))
+
+STATE = """
+segment loyal
+  where did purchase at least 2 times in last 60 days
+  stay while did purchase in last 90 days
+
+segment patient
+  where did purchase in last 60 days
+  enter after 2 days
+
+segment best
+  where did purchase
+  limit 1 by sum(purchase.amount)
+
+segment rest
+  where did purchase in last 60 days
+
+exclusive tiers: best, rest
+
+segment ranked
+  where top 2 by sum(purchase.amount)
+
+segment upper
+  where percentile of sum(purchase.amount) >= 50
+
+segment listed
+  where country is "DE"
+  manual "members.csv"
+
+segment tried
+  where did purchase
+  draft
+
+segment old
+  where did purchase
+  frozen at 2026-01-08
+
+segment halved
+  where did purchase
+  hold out 50%
+"""
+
+
+@pytest.fixture
+def run(shop: Any) -> Any:
+    """The small workspace with segments of every kind, after a run."""
+    shop.append("rules/shop.seg", STATE)
+    shop.write({"members.csv": f"email\n{DAN}\n", "segserver.yml": "time zone: UTC\n"})
+    assert shop("run", "--as-of", "2026-03-01").code == 0
+    return shop
+
+
+def said(shop: Any, contact: str, segment: str, *arguments: str) -> str:
+    """What is said, one line for each condition, without indents and ids."""
+    answer = shop("explain", contact, segment, *arguments)
+    assert answer.code == 0, answer.text
+    lines = (" ".join(line.split()) for line in answer.text.splitlines())
+    return re.sub(r"^contact \w+", "contact", "\n".join(lines))
+
+
+def test_a_member_stays_by_stay_while(run: Any) -> None:
+    assert run("run", "--as-of", "2026-04-01").code == 0
+    text = said(run, ADA, "loyal")
+    assert text.startswith("contact is in loyal at 2026-04-01T00:00:00Z")
+    assert "\nno where\nno did purchase at least 2 times in last 60 days" in text
+    assert "\nyes a member before\nyes stay while\nyes did purchase in last 90 days" in text
+    assert "\nto leave: no `purchase in last 90 days` (now 2)\n" in text
+    assert "\nleaves at 2026-05-11 10:00 if nothing happens: `did purchase in last 90 days` no longer holds" in text
+
+
+def test_who_waits_to_enter_is_told_since_when(run: Any) -> None:
+    text = said(run, BO, "patient")
+    assert text.startswith("contact is not in patient")
+    assert "no `where` true for 2 days (true at every run since 2026-03-01 00:00)" in text
+    assert "to enter: `where` true for 2 days" in text
+    assert run("run", "--as-of", "2026-03-03").code == 0
+    assert said(run, BO, "patient").startswith("contact is in patient")
+
+
+def test_limits_and_exclusive_groups_say_who_has_the_place(run: Any) -> None:
+    assert (
+        "yes among the first 1 by sum(purchase.amount) (sum(purchase.amount) is 500; the last one in has 500)"
+        in said(run, BO, "best")
+    )
+    text = said(run, ADA, "best")
+    assert "no among the first 1 by sum(purchase.amount) (sum(purchase.amount) is 100; the last one in has 500)" in text
+    assert "to enter: among the first 1 by sum(purchase.amount) (sum(purchase.amount) is 100)" in text
+    assert "yes top 2 by sum(purchase.amount) (sum(purchase.amount) is 100; the last one in has 100)" in said(
+        run, ADA, "ranked"
+    )
+    assert "percentile of sum(purchase.amount) >= 50 (sum(purchase.amount) is 100; 99.99 reaches it)" in said(
+        run, ADA, "upper"
+    )
+    rest = said(run, BO, "rest")
+    assert rest.startswith("contact is not in rest")
+    assert "no not claimed by best" in rest
+    assert "to enter: no longer in best" in rest
+    assert "yes not claimed by best" in said(run, ADA, "rest")
+
+
+def test_who_is_on_a_manual_list_is_a_member_whatever_the_rule_says(run: Any) -> None:
+    text = said(run, DAN, "listed")
+    assert text.startswith("contact is in listed")
+    assert 'yes listed in "members.csv"' in text
+    assert 'to leave: removed from "members.csv"' in text
+    assert 'or: listed in "members.csv"' in said(run, ADA, "listed")
+
+
+def test_drafts_and_hold_outs_are_named(run: Any) -> None:
+    assert said(run, ADA, "tried").splitlines()[0].endswith("(a member since 2026-03-01 00:00; a draft)")
+    held = {
+        one["identities"]["email"][0]: one["held_out"] for one in run("members", "halved", "--format", "json").json()
+    }
+    assert held
+    for contact, is_held in held.items():
+        assert ("; held out)" in said(run, contact, "halved").splitlines()[0]) is is_held
+        assert run("explain", contact, "halved", "--format", "json").json()["held_out"] is is_held
+
+
+def test_members_of_a_frozen_segment_are_kept_and_nothing_lets_others_in(run: Any) -> None:
+    text = said(run, CLEO, "old")
+    assert text.startswith("contact is in old")
+    assert "yes a member before (evaluated once, as of 2026-01-08 00:00)" in text
+    assert "to enter" not in said(run, BO, "old")
+
+
+def test_a_member_is_told_since_when_as_the_last_run_left_it(run: Any) -> None:
+    assert run("run", "--as-of", "2026-03-02").code == 0
+    assert "in recent at 2026-03-02T00:00:00Z (a member since 2026-03-01 00:00)\n" in said(run, ADA, "recent")
+    assert "a member since" not in said(run, ADA, "recent", "--as-of", "2026-01-20")
+    assert run("explain", ADA, "recent", "--format", "json").json()["since"] == "2026-03-01T00:00:00Z"
+    assert run("explain", CLEO, "recent", "--format", "json").json()["since"] is None
+
+
+def test_looking_back_sees_what_held_then(run: Any) -> None:
+    text = said(run, ADA, "recent", "--as-of", "2026-01-20")
+    assert "2026-01-10 10:00 purchase" in text
+    assert "2026-02-10" not in text
+    assert "leaves at 2026-02-09 10:00 if nothing happens" in text
+
+
+def test_instants_have_no_microseconds(shop: Any) -> None:
+    shop("run", "--as-of", "2026-03-01T10:11:12.345678Z")
+    assert " at 2026-03-01T10:11:12Z (" in shop("explain", ADA, "recent").text

@@ -1,0 +1,217 @@
+"""What happened behind each condition, and when the verdict turns by itself."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from segserver.explain import Explanation, Verdict, render, to_dict
+from segserver.rules.check import check
+from segserver.rules.program import Program
+
+from ..compiler.conftest import AS_OF, CATALOG, World
+from .test_explain import explained
+
+DAY = timedelta(days=1)
+
+
+def rules(text: str) -> Program:
+    program, findings = check({"rules.seg": text}, CATALOG, zone="UTC")
+    assert program is not None, findings
+    return program
+
+
+def about(world: World, condition: str) -> Explanation:
+    """Contact a in a segment with one condition."""
+    return explained(world, rules(f"segment s\n  where {condition}\n"))
+
+
+def seen(explanation: Explanation) -> list[tuple[str, datetime, dict[str, object]]]:
+    def within(verdict: Verdict | None) -> list[tuple[str, datetime, dict[str, object]]]:
+        assert verdict is not None
+        own = [(item.what, item.at, dict(item.details)) for item in verdict.witnesses]
+        return own + [found for part in verdict.parts for found in within(part)]
+
+    return within(explanation.verdict)
+
+
+def bought(world: World, *days: float, **properties: object) -> None:
+    for number in days:
+        world.event("a", "purchase", AS_OF - number * DAY, **properties)
+
+
+# ---- events --------------------------------------------------------------------------------------------------------
+
+
+def test_the_events_a_condition_counts_are_named_with_the_properties_it_reads(people: World) -> None:
+    bought(people, 40, 3, amount=Decimal(60), sku="tea")
+    bought(people, 5, amount=Decimal(10), sku="tea")
+    people.event("b", "purchase", AS_OF - DAY, amount=Decimal(70))
+    people.event("a", "purchase", AS_OF - DAY, known_at=AS_OF + DAY, amount=Decimal(70))
+    found = about(people, "did purchase where amount > 50 in last 30 days")
+    assert seen(found) == [("purchase", AS_OF - 3 * DAY, {"amount": Decimal(60)})]
+    assert f"{AS_OF - 3 * DAY:%Y-%m-%d %H:%M} purchase: amount 60" in render(found)
+
+
+def test_only_the_last_five_are_shown(people: World) -> None:
+    bought(people, *range(1, 9))
+    found = about(people, "count(purchase) >= 8")
+    assert len(seen(found)) == 8
+    assert render(found).count(" purchase\n") == 5
+    shown = to_dict(found)["rule"]["parts"][0]["happened"]  # type: ignore[index]
+    assert [item["at"] for item in shown] == [f"{AS_OF - days * DAY:%Y-%m-%dT%H:%M:%S}Z" for days in range(5, 0, -1)]
+
+
+@pytest.mark.parametrize(
+    ("condition", "days"),
+    [
+        ("days since last purchase < 9 days", [2]),
+        ("days since first purchase < 9 days", [20]),
+        ("last(purchase.amount) > 0", [2]),
+        ("first did purchase in last 30 days", [20]),
+        ("did purchase in at least 1 of last 2 weeks", [10, 2]),
+        ("sum(purchase.amount in last 15 days) > 0", [10, 2]),
+        ("spent > 0", [10, 2]),
+    ],
+)
+def test_each_kind_of_condition_on_events_has_its_witnesses(condition: str, days: list[int], people: World) -> None:
+    bought(people, 20, 10, 2, amount=Decimal(5))
+    trait = "trait spent = sum(purchase.amount in last 15 days)\n"
+    found = explained(people, rules(f"{trait}segment s\n  where {condition}\n"))
+    assert [at for _, at, _ in seen(found)] == [AS_OF - number * DAY for number in days]
+
+
+def test_a_sequence_shows_the_latest_events_that_are_its_steps(people: World) -> None:
+    for days, sku in ((20, "tea"), (19, "milk"), (9, "tea"), (4, None)):
+        bought(people, days, sku=sku)
+    people.event("a", "visit", AS_OF - 21 * DAY, path="/tea")
+    people.event("a", "visit", AS_OF - 3 * DAY, path="/tea")
+    found = about(people, "did visit then purchase then purchase where sku = previous.sku within 12 days")
+    assert found.member is True
+    assert seen(found) == [
+        ("visit", AS_OF - 21 * DAY, {}),
+        ("purchase", AS_OF - 20 * DAY, {"sku": "tea"}),
+        ("purchase", AS_OF - 9 * DAY, {"sku": "tea"}),
+    ]
+
+
+def test_an_abandonment_shows_the_step_that_nothing_followed(people: World) -> None:
+    people.event("a", "visit", AS_OF - 20 * DAY, path="/tea")
+    people.event("a", "visit", AS_OF - 10 * DAY, path="/tea")
+    bought(people, 8)
+    found = about(people, "did visit then not purchase within 3 days")
+    assert found.member is True
+    assert seen(found) == [("visit", AS_OF - 20 * DAY, {})]
+
+
+def test_a_sequence_that_was_not_found_shows_what_there_is_of_each_step(people: World) -> None:
+    bought(people, 3, 2, 1)
+    found = about(people, "did purchase then visit")
+    assert found.member is False
+    assert seen(found) == [("purchase", AS_OF - 2 * DAY, {}), ("purchase", AS_OF - DAY, {})]
+
+
+def test_changes_of_traits_and_memberships_are_named(people: World) -> None:
+    people.took("a", "stage", "mql", AS_OF - 9 * DAY, AS_OF - 3 * DAY)
+    people.took("a", "stage", "lead", AS_OF - 3 * DAY)
+    people.change("a", "entered", "other", AS_OF - 7 * DAY)
+    text = "segment other where subscribed\nsegment s\n  where stage changed in last 30 days and was in segment other"
+    found = explained(people, rules(f"{text} in last 20 days\n"))
+    assert seen(found) == [
+        ("stage", AS_OF - 9 * DAY, {"value": "mql", "source": "crm"}),
+        ("stage", AS_OF - 3 * DAY, {"value": "lead", "source": "crm"}),
+        ("entered other", AS_OF - 7 * DAY, {"cause": "data"}),
+    ]
+
+
+# ---- what would change it ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("condition", "changes"),
+    [
+        ("did purchase at least 3 times in last 30 days", [["1 more `purchase in last 30 days` (now 2)"]]),
+        ("did not purchase where amount > 1", [["no `purchase where amount > 1` (now 2)"]]),
+        ("mrr >= 120.5", [["mrr from 99.5 to at least 120.5"]]),
+        ('country is "BE"', [['`country is "BE"` holds (now country is "FR")']]),
+        (
+            'country is "BE" or mrr < 5',
+            [['`country is "BE"` holds (now country is "FR")'], ["mrr from 99.5 to below 5"]],
+        ),
+        ("not (mrr > 5)", [["mrr from 99.5 to at most 5"]]),
+        ("mrr > 100 and seats > 20 and subscribed", [["mrr from 99.5 to above 100", "seats from 10 to above 20"]]),
+        ("did visit or (mrr > 100 and seats > 20)", [["1 more `visit` (now 0)"]]),
+        (
+            "at least 2 of (subscribed, mrr > 100, seats > 20)",
+            [["mrr from 99.5 to above 100"], ["seats from 10 to above 20"]],
+        ),
+        ("days since last purchase > 60 days", [["days since last purchase from 2 days to above 60 days"]]),
+    ],
+)
+def test_the_shortest_ways_to_enter(condition: str, changes: list[list[str]], people: World) -> None:
+    bought(people, 10, 2, amount=Decimal(5))
+    found = about(people, condition)
+    assert found.member is False
+    assert [list(turn.changes) for turn in found.turns] == changes
+    assert f"to enter: {', and '.join(changes[0])}" in render(found)
+
+
+@pytest.mark.parametrize(
+    ("condition", "changes"),
+    [
+        ("did purchase in last 30 days", [["no `purchase in last 30 days` (now 2)"]]),
+        ("did not visit", [["1 more `visit` (now 0)"]]),
+        (
+            "subscribed or mrr > 5",
+            [["`subscribed is true` no longer holds (now subscribed is true)", "mrr from 99.5 to at most 5"]],
+        ),
+        ("mrr > 5 and seats > 5", [["mrr from 99.5 to at most 5"], ["seats from 10 to at most 5"]]),
+        ("in segment other", [["mrr from 99.5 to at most 5"]]),
+    ],
+)
+def test_the_shortest_ways_to_leave(condition: str, changes: list[list[str]], people: World) -> None:
+    bought(people, 10, 2)
+    found = explained(people, rules(f"segment other where mrr > 5\nsegment s where {condition}\n"))
+    assert found.member is True
+    assert [list(turn.changes) for turn in found.turns] == changes
+
+
+@pytest.mark.parametrize(
+    ("condition", "after"),
+    [
+        ("did purchase in last 30 days", 28),
+        ("did purchase at least 2 times in last 30 days", 20),
+        ("did not purchase in last 30 days", 28),
+        ("did purchase at most 1 times in last 30 days", 20),
+        ("days since last purchase < 5 days", 3),
+        ("days since last purchase >= 5 days", 3),
+        ("first did purchase in last 30 days", 20),
+        ("signup before 30 days ago", None),
+        ("did purchase in last 30 days and did purchase in last 20 days", 18),
+        ("did purchase in last 30 days or did purchase in last 20 days", 28),
+        ("did purchase in last 3 months", None),
+        ("did purchase", None),
+        ("did purchase at least 5 times in last 30 days", None),
+    ],
+)
+def test_it_is_said_when_a_verdict_turns_by_itself(condition: str, after: int | None, people: World) -> None:
+    bought(people, 10, 2)
+    found = about(people, condition)
+    if after is None:
+        assert found.expiry is None
+        return
+    assert found.expiry is not None
+    assert (found.expiry.at - AS_OF).days == after
+    at = AS_OF + after * DAY
+    assert timedelta(0) <= found.expiry.at - at <= timedelta(microseconds=1)
+    ends = "leaves" if found.member else "enters"
+    assert f"{ends} at {at:%Y-%m-%d %H:%M} if nothing happens: " in render(found)
+
+
+def test_an_instant_that_grows_old_turns_a_verdict(people: World) -> None:
+    found = about(people, "renewal before 30 days ago")
+    assert found.expiry is not None
+    assert found.expiry.at == datetime(2026, 3, 29, 0, 30) + 30 * DAY + timedelta(microseconds=1)
+    assert found.expiry.holds

@@ -1,0 +1,81 @@
+"""Every kind of value in every kind of condition: what the checker says of it, in a file to be read by people.
+
+`python -m tests.oracle types` writes the file anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from segserver.rules.check import check
+from tests.rules.cases import ZONE, case_catalog
+
+FILE = Path(__file__).parent / "golden" / "types.txt"
+
+VALUES = (
+    *("household_size", "mrr", "sum(purchase.amount)", "score(m)", "first_name", "subscribed", "signup_date"),
+    *("created_at", "days since last purchase", "home", "interests", "account.industry", "3 days ago"),
+    *("2026-03-01", '"FR"', "5", "5 EUR", "5%", "3 days", "true", "(household_size / 2)", "current(plan)", "plan"),
+)
+"""Values of every type, read and written."""
+
+BOUNDS = ("5", "5 EUR", "5 USD", "5%", "2", '"FR"', "true", "3 days", "2026-03-01", "2026-03-01 09:00", "2 days ago")
+OTHERS = (
+    "household_size",
+    "mrr",
+    "min(cart_add.price)",
+    "first_name",
+    "signup_date",
+    "last_login",
+    "home",
+    "interests",
+)
+
+TESTS = (
+    *(f"{op} {bound}" for op in ("=", "<") for bound in BOUNDS),
+    *("is not 5", 'is not "FR"', ">= 3 days", ">= 5 EUR", "<= 2026-03-01"),
+    *(f"{op} {other}" for op in ("is", ">") for other in OTHERS),
+    *("is known", "is unknown", "is false", "between 1 and 5", "between 5 and 1", "between 1 EUR and 5 EUR"),
+    *("between 1 and 1", "between 1 USD and 5 EUR", 'between "a" and "b"', "between 2026-01-01 and 2026-03-01"),
+    *("between 2026-03-01 and 2026-01-01", "between 3 days and 2 weeks", "between 30 days ago and today"),
+    *("in (5, 6)", "in ()", 'in ("FR", "BE")', "in (5, 5 EUR)", "in (2026-03-01, 2026-03-02 09:00)", "in (true)"),
+    *('not in ("FR")', "in (3 days)", 'contains "a"', 'contains ""', 'contains any of ("a", "b")'),
+    *("contains all of ()", 'contains none of ("a")', 'starts with "a"', 'ends with ""', 'like "a*"', 'matches "^a"'),
+    *('matches "(?=a)"', 'matches "("', 'is "fr" ignoring case', "= 5 ignoring case", 'in ("a") ignoring case'),
+    *("before 2026-03-01", "after last_login", "before 5", "on today", "on 2026-03-01", "on 2026-03-01 09:00"),
+    *("on yesterday in contact's time zone", "on 2026-03-01 in contact's time zone", "on 3 days ago"),
+    *("within 30 km of (48.85, 2.35)", "within 30 mi of (91, 2)", "within 0 km of (1, 181)", "in next 7 days"),
+    *("in next 0 days", "in next 2 months", "changed in last 7 days", 'changed from "a" to "b" in last 7 days'),
+    *("changed to 5 in last 7 days", "has been 5 for at least 3 days", 'has been "mql" for at least 0 days'),
+    *(
+        "",
+        "+ 1 > 2",
+        "+ 1 EUR > 2",
+        "- 3 days > 2 days",
+        "* 2 > 4",
+        "* mrr > 4",
+        "/ 2 = 1",
+        "/ 3 days > 1",
+        "is not 5%",
+    ),
+)
+"""Conditions that are right for some of them."""
+
+MODEL = "model m\n  predicts did purchase in next 7 days\n  features\n    f = household_size\n"
+
+
+def said() -> Iterator[str]:
+    """Each condition, and what the checker says."""
+    phrases = [f"{value} {test}".strip() for value in VALUES for test in TESTS]
+    segments = "".join(f"segment s{index} where {phrase}\n" for index, phrase in enumerate(phrases))
+    _, found = check({"a.seg": f"{MODEL}{segments}"}, case_catalog(), zone=ZONE)
+    first = MODEL.count("\n") + 1
+    for index, phrase in enumerate(phrases):
+        start = len(f"segment s{index} where ")
+        findings = [
+            f"{item.code} {item.span.column - start}-{item.span.end_column - start}: {item.message} ({item.hint})"
+            for item in found
+            if item.span.line == first + index
+        ]
+        yield f"{phrase:60} {' | '.join(findings) or 'right'}"

@@ -1,0 +1,195 @@
+"""The advice that is not about conditions that never or always hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from segserver.rules.lint.seen import FREQUENT
+from segserver.store import profile as profiles
+
+PROFILE = {
+    "as_of": "2026-03-01T09:00:00Z",
+    "traits": {
+        "country": {"kind": "text", "known": 0.9, "values": ["FR", "BE"]},
+        "city": {"kind": "text", "known": 0.9, "values": [f"city {number}" for number in range(FREQUENT)]},
+    },
+}
+
+
+def told(found: Any) -> list[tuple[str, int, str]]:
+    return [(item.code, item.span.line, item.message) for item in found]
+
+
+# ---- unknown values inside a negation
+
+
+@pytest.mark.parametrize(
+    ("condition", "named"),
+    [
+        ('not (country is "FR")', "`country`"),
+        ("not (household_size < 3 or mrr > 5)", "`household_size` or `mrr`"),
+        ('none of (country is "FR", did unsubscribed)', "`country`"),
+        ("not (days since last purchase < 30 days)", "`days since last purchase`"),
+        ("not subscribed", "`subscribed`"),
+        ("not (household_size * 2 > 3)", "`household_size * 2`"),
+        ("not (percentile of mrr >= 90)", "`mrr`"),
+        ("not (rich)", "`rich`"),
+        ("did purchase where (not (items > 2))", "`items`"),
+    ],
+)
+def test_unknown_values_inside_a_negation_are_named(condition: str, named: str, linted: Any) -> None:
+    rich = "trait rich = household_size / 2\n" if "rich" in condition else ""
+    found = linted(f"{rich}segment s\n  where {condition.replace('(rich)', '(rich > 3)')}\n")
+    assert [item.code for item in found] == ["unknown-in-negation"]
+    assert found[0].message == f"where {named} is unknown, this negation holds"
+    first = named.split("`")[1]
+    assert (
+        found[0].hint
+        == f"add `and {first} is known` if such contacts are not meant, or say so: `{first} is unknown or ...`"
+    )
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        'country is known and not (country is "FR")',
+        'not (country is "FR") or country is unknown',
+        'country is not "FR" and city not in ("Paris")',
+        "not (not (household_size > 3))",
+        'not (country is not "FR")',
+        "not (count(purchase) > 3)",
+        "not (sum(purchase.items) > 3)",
+        "not (did purchase or in segment t)",
+        "household_size > 3",
+    ],
+)
+def test_negations_without_unknown_values_or_with_their_question_are_left_alone(condition: str, linted: Any) -> None:
+    assert linted(f"segment t where did page_view\nsegment s\n  where {condition}\n") == []
+
+
+# ---- segments that mean the same
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ('country in ("FR", "BE") and subscribed', 'subscribed is true and country in ("BE", "FR")'),
+        ("not (not (subscribed))", "subscribed"),
+        ("did purchase", "count(purchase) > 0"),
+        ("did not purchase", "not (did purchase)"),
+        ("did purchase where (amount > 5 and items > 2)", "did purchase where (items > 2 and amount > 5)"),
+        ("none of (subscribed, did purchase)", "not subscribed and did not purchase"),
+        ('country is "FR" or country is "BE"', 'country in ("FR", "BE")'),
+        ('first_name like "An*"', 'first_name starts with "An"'),
+        ("orders > 3", "count(purchase in last 30 days) > 3"),
+        ("household_size between 1 and 2", "household_size >= 1 and household_size <= 2"),
+    ],
+)
+def test_segments_that_mean_the_same(one: str, other: str, linted: Any) -> None:
+    trait = "trait orders = count(purchase in last 30 days)\n"
+    found = linted(f"{trait}segment a\n  where {one}\nsegment b\n  where {other}\n")
+    same = [item for item in found if item.code == "same-meaning"]
+    assert [(item.message, item.span.line, [span.line for span, _ in item.related]) for item in same] == [
+        ("`b` means the same as `a`", 4, [2])
+    ]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("household_size >= 5", "not (household_size < 5)"),
+        ("did purchase in last 7 days", "did purchase in last 1 weeks and subscribed"),
+        ("subscribed limit 10 by mrr", "subscribed"),
+        ("subscribed enter after 1 day", "subscribed"),
+        ("subscribed stay while verified", "subscribed"),
+        ("subscribed", "in segment a"),
+    ],
+)
+def test_segments_that_differ_or_follow_each_other_are_left_alone(one: str, other: str, linted: Any) -> None:
+    one, other = (text.replace("verified", 'country is "FR"') for text in (one, other))
+    found = linted(f"segment a where {one}\nsegment b where {other}\n")
+    assert "same-meaning" not in [item.code for item in found]
+
+
+# ---- values, caps, staying
+
+
+def test_a_text_that_no_contact_had_is_named_with_the_likeliest(linted: Any) -> None:
+    text = 'segment s\n  where country in ("FR", "BEL")\n    or country is not "DE" or city is "nowhere"\n'
+    first, second = linted(text, PROFILE)
+    assert told([first, second]) == [
+        ("never-seen", 2, 'no contact had "BEL" as its `country` when profiled at 2026-03-01T09:00:00Z'),
+        ("never-seen", 3, 'no contact had "DE" as its `country` when profiled at 2026-03-01T09:00:00Z'),
+    ]
+    assert first.hint == 'did you mean "BE"?'
+    assert second.hint in ('did you mean "BE"?', 'it had "BE", "FR"')
+    assert linted(text, None) == []
+
+
+def test_letter_case_counts_unless_it_is_ignored(linted: Any) -> None:
+    assert linted('segment s where country is "fr" ignoring case', PROFILE) == []
+    assert [item.code for item in linted('segment s where country is "fr"', PROFILE)] == ["never-seen"]
+
+
+def test_the_profile_lists_as_many_values_as_the_linter_believes() -> None:
+    assert profiles._FREQUENT == FREQUENT
+
+
+def test_a_cap_that_another_makes_idle_is_shown_with_it(linted: Any) -> None:
+    (found,) = linted("caps\n  email at most 1 per day, 3 per 7 days, 20 per 30 days at risk 5%\n")
+    assert told([found]) == [
+        ("cap-never-binds", 2, "20 per 30 days is never reached: 3 per 7 days allows 15 in that time")
+    ]
+    assert (found.span.column, [span.column for span, _ in found.related]) == (42, [28])
+
+
+def test_caps_that_may_bind_are_left_alone(linted: Any) -> None:
+    assert linted("caps\n  email at most 1 per day, 3 per 7 days, 8 per 30 days at risk 5%\n") == []
+
+
+def test_what_stay_while_leaves_out_is_named(linted: Any) -> None:
+    (found,) = linted(
+        'segment s\n  where country is "FR"\n    and did page_view at least 3 times in last 14 days\n'
+        "    and household_size > 3\n  stay while household_size > 1\n"
+    )
+    assert (found.code, found.span.line) == ("stay-leaves-out", 5)
+    assert [span.line for span, _ in found.related] == [2, 3]
+    assert '`country is "FR"` and `did page_view at least 3 times' in found.message
+
+
+def test_stay_while_that_speaks_of_everything_is_left_alone(linted: Any) -> None:
+    assert (
+        linted("segment s where subscribed and did purchase stay while did purchase in last 9 days and subscribed")
+        == []
+    )
+
+
+# ---- blocks nobody uses
+
+
+def test_blocks_that_nothing_reads_pushes_or_tests(linted: Any) -> None:
+    found = linted(
+        "trait used = count(purchase)\ntrait unused = used + 1\n"
+        "segment read where used > 1\nsegment reader where in segment read\n"
+        'segment tried where subscribed draft\nsegment pushed where did purchase push to hubspot list "P"\n'
+        'segment asked where entered segment pushed in last 7 days push to hubspot list "A"\n'
+        'test "t" at 2026-03-01 given a contact expect not in read, not in pushed, not in asked\n',
+        usage=True,
+    )
+    assert [(item.code, item.span.line) for item in found] == [
+        ("unused-trait", 2),
+        ("segment-without-push", 4),
+        ("segment-without-test", 4),
+    ]
+
+
+def test_a_placeholder_reads_its_trait(linted: Any) -> None:
+    found = linted(
+        "trait greeting = last(page_view.path)\nsegment s where subscribed\n"
+        'caps\n  email at most 1 per day\nscenario go for s channels email send email by marketo campaign "G"\n'
+        '  steps day 0 "hello_{greeting}"\n',
+        usage=True,
+    )
+    assert [item.code for item in found] == ["segment-without-test"]
