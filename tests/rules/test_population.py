@@ -107,6 +107,8 @@ GOOD: list[tuple[str, Condition]] = [
     ("birthday in next 366 days", Anniversary(BIRTHDAY, 366)),
     ("birthday in next 2 weeks in contact's time zone", Anniversary(BIRTHDAY, 14, True)),
     ("anniversary of created_at in next 1 day", Anniversary(CreatedAt(), 1)),
+    ("anniversary of birthday in next 7 days", Anniversary(BIRTHDAY, 7)),
+    ("current(birthday) in next 7 days", Anniversary(replace(BIRTHDAY, current=True), 7)),
     # the contact's time zone
     ("created_at on today in contact's time zone", OnDay(CreatedAt(), CalendarStart(Unit.DAYS, 0), True)),
     ("created_at on yesterday in contact’s time zone", OnDay(CreatedAt(), CalendarStart(Unit.DAYS, -1), True)),
@@ -278,6 +280,19 @@ BAD: list[tuple[str, str, str, str | None]] = [
     ("birthday in next 7", "duration-needs-unit", "7", "for example `7 days`"),
     ("created_at in last 7 days", "type-mismatch", "in last 7 days", "write `after 7 days ago`"),
     ("household_size in next 7 days", "type-mismatch", "household_size", None),
+    (
+        "created_at in next 7 days",
+        "future-window",
+        "in next 7 days",
+        "write `anniversary of created_at in next 7 days` for the day of every year",
+    ),
+    (
+        "renewal in next 2 months",
+        "future-window",
+        "in next 2 months",
+        "write `anniversary of renewal in next 60 days` for the day of every year, or "
+        "`renewal between today and 2 months from now` for this one date",
+    ),
     ("anniversary of country in next 7 days", "type-mismatch", "country", None),
     ("anniversary of birthday", "syntax-error", "", "for example `anniversary of created_at in next 7 days`"),
     ("did visit where (day in next 3 days)", "type-mismatch", "day in next 3 days", None),

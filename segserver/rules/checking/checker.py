@@ -14,7 +14,6 @@ from segserver.rules.checking.conditions import condition
 from segserver.rules.checking.declarations import declaration
 from segserver.rules.checking.declared import Declared
 from segserver.rules.checking.exclusives import exclusives
-from segserver.rules.checking.graph import Key, order
 from segserver.rules.checking.models import model
 from segserver.rules.checking.past import Kept, refuse_unkept
 from segserver.rules.checking.scenarios import refuse_rankings, scenario
@@ -33,6 +32,7 @@ from segserver.rules.program import (
     TraitBlock,
 )
 from segserver.rules.reading import nodes
+from segserver.rules.reading.graph import Key, order
 from segserver.rules.reading.parsed import ParsedBlock
 from segserver.specs import Catalog, ChannelCaps, Target, Type
 

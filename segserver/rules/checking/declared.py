@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from segserver.rules.checking.graph import Key
 from segserver.rules.checking.scope import CREATED_AT
 from segserver.rules.findings import Findings
 from segserver.rules.reading import nodes
+from segserver.rules.reading.graph import Key
 from segserver.rules.reading.parsed import ParsedBlock
 from segserver.specs import Catalog
 

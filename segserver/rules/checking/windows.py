@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from segserver.rules.checking.quantities import exact, length
+from segserver.rules.checking.quantities import UNITS, exact, length
 from segserver.rules.checking.scope import Scope
 from segserver.rules.checking.types import INSTANTS
-from segserver.rules.expressions import Anniversary, Condition, Value
+from segserver.rules.expressions import Aggregate, Anniversary, Condition, CreatedAt, Value
 from segserver.rules.reading import nodes
 from segserver.rules.times import ALL_TIME, Ago, CalendarStart, Edge, Fixed, Unit, Window
 
@@ -115,6 +115,8 @@ def exact_unit(unit: Unit) -> str:
 # ---- anniversaries -------------------------------------------------------------------------------------------------
 
 LONGEST_YEAR = timedelta(days=366)
+_BIRTHDAY = "birthday"
+"""The one trait that is known to come round every year without `anniversary of` before it."""
 
 
 def anniversary(node: nodes.AnniversaryNode, checked: Value | None, scope: Scope) -> Condition | None:
@@ -134,10 +136,36 @@ def anniversary(node: nodes.AnniversaryNode, checked: Value | None, scope: Scope
         hint = f"write `after {plain.quantity.number:f} {unit} ago`"
         scope.findings.error("type-mismatch", plain.span, message, hint)
         return None
+    if not node.named and _named(node.value) != _BIRTHDAY:
+        _refuse_bare(node.value, checked, plain, scope)
+        return None
     size = exact(plain.quantity, scope.findings)
     if size is None or not _whole_days(size, plain.quantity, scope):
         return None
     return Anniversary(checked, size.days, zone is not None, node.span)
+
+
+def _named(value: nodes.Value) -> str | None:
+    """The trait that a value is, by its bare name."""
+    match value:
+        case nodes.Reference(name=name) | nodes.CurrentValue(trait=nodes.Reference(name=name)):
+            return name.text
+        case _:
+            return None
+
+
+def _refuse_bare(written: nodes.Value, checked: Value, ahead: nodes.LastWindow, scope: Scope) -> None:
+    """Report `renewal in next 30 days`: whether this year's or every year's day is meant cannot be known."""
+    name = _named(written) or "..."
+    quantity = ahead.quantity
+    unit = quantity.unit.text if quantity.unit else "days"
+    yearly = int(quantity.number) * 30 if UNITS.get(unit) is Unit.MONTHS else None
+    every = f"{yearly} days" if yearly else f"{quantity.number:f} {unit}"
+    hint = f"write `anniversary of {name} in next {every}` for the day of every year"
+    if not isinstance(checked, CreatedAt | Aggregate):
+        hint += f", or `{name} between today and {quantity.number:f} {unit} from now` for this one date"
+    message = f"`in next` behind a value means its day in every year, and stands alone only behind `{_BIRTHDAY}`"
+    scope.findings.error("future-window", ahead.span, message, hint)
 
 
 def _whole_days(size: timedelta, written: nodes.Quantity, scope: Scope) -> bool:

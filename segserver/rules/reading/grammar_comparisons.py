@@ -157,7 +157,7 @@ def _near(*, of_event: bool) -> pp.ParserElement:
 def _anniversary() -> pp.ParserElement:
     def build(found: pp.ParseResults) -> Tail:
         (when,) = found
-        return lambda left: nodes.AnniversaryNode(left, when, span=join(left.span, when.span))
+        return lambda left: nodes.AnniversaryNode(left, when, False, span=join(left.span, when.span))
 
     return next_window().add_parse_action(build)
 
@@ -167,6 +167,6 @@ def anniversary_of(values: pp.ParserElement) -> pp.ParserElement:
 
     def build(found: pp.ParseResults) -> nodes.AnniversaryNode:
         word, value, when = found
-        return nodes.AnniversaryNode(value, when, span=join(word.span, when.span))
+        return nodes.AnniversaryNode(value, when, True, span=join(word.span, when.span))
 
     return (phrase("anniversary of") - values - next_window()).set_parse_action(build)

@@ -370,10 +370,12 @@ class AnniversaryNode(Node):
 
     Attributes:
         window: as written; what lies behind `as_of` has no meaning here.
+        named: whether `anniversary of` stands before the value.
     """
 
     value: Value
     window: LastWindow | ZonedWindow
+    named: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ from functools import cached_property
 from typing import Any, cast
 
 from segserver.errors import Diagnostic, Severity, Span
-from segserver.rules.checking.graph import Key, Place, reads
 from segserver.rules.findings import Findings
 from segserver.rules.reading import nodes
+from segserver.rules.reading.graph import Key, Place, reads
 from segserver.rules.reading.source import decode
 from segserver.rules.reading.tree_text import from_text, place, to_text
 from segserver.rules.reading.walk import walk
