@@ -80,7 +80,6 @@ def evaluate(
     *,
     run_id: str,
     among: str | None = None,
-    historical: bool = False,
 ) -> EvaluationReport:
     """Evaluate every segment at one instant and store what comes of it in one transaction.
 
@@ -93,12 +92,11 @@ def evaluate(
         serving: models that may score.
         run_id: kept with every change.
         among: temporary table with a `contact_id` column: only these contacts; None: all.
-        historical: `as_of` lies in the past.
     """
     run = _Run(session, workspace, as_of, serving, run_id)
     strangers = _list_manually(session, workspace)
     frozen = run.freeze() if among is None else _Frozen()
-    report = run.evaluate(strangers, among, historical=historical)
+    report = run.evaluate(strangers, among)
     return replace(
         report,
         segments={**report.segments, **frozen.segments},
@@ -126,7 +124,7 @@ class _Run:
     serving: Mapping[str, Champion]
     run_id: str
 
-    def evaluate(self, strangers: tuple[str, ...], among: str | None, *, historical: bool) -> EvaluationReport:
+    def evaluate(self, strangers: tuple[str, ...], among: str | None) -> EvaluationReport:
         """Everything at the run's instant."""
         session, program = self.session, self.workspace.program
         frozen = _frozen(session, self.workspace)
@@ -136,7 +134,6 @@ class _Run:
             self.as_of,
             serving=thresholds(self.serving),
             among=among,
-            historical=historical,
             cutoffs=None if among is None else standing.cutoffs(session, of_models),
             frozen=frozen,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -105,7 +105,7 @@ def run(
 
     Args:
         engine: the process's.
-        apply: False stops before the push.
+        apply: False stops before the push, and keeps nothing of the evaluation: what was read stays read.
         approve: id of a plan whose held-back changes a person approved.
         progress: told of long work.
         hand_over: a server's way to go on while pushes are under way; None waits for them.
@@ -126,15 +126,18 @@ def run(
                 return _finish(engine, report, ())
             as_of = _take_instant(session, engine, report)
             serving, report.absent = champions(session, engine.workspace, as_of, engine.key)
-            report.evaluation = evaluate(session, engine.workspace, as_of, serving, run_id=report.run_id)
-            state.mark_done(session, drained.notifications, report.run_id, engine.clock.now())
-            if engine.store.path is not None:
-                write_profile(session, engine.store.path.parent, as_of)
             settled = _settle(engine)
-            report.plan = make_plan(session, engine.workspace, as_of, serving, approved=approved)
+            with nullcontext() if apply else session.trial():
+                report.evaluation = evaluate(session, engine.workspace, as_of, serving, run_id=report.run_id)
+                if engine.store.path is not None:
+                    write_profile(session, engine.store.path.parent, as_of)
+                report.plan = make_plan(session, engine.workspace, as_of, serving, approved=approved)
             report.overtaken = overtaken(approved, report.plan)
             keep_blocked(session, report.plan, engine.clock.now())
-            pushing = _start_pushes(engine, session, report.plan, serving, settled, progress) if apply else []
+            pushing = []
+            if apply:
+                state.mark_done(session, drained.notifications, report.run_id, engine.clock.now())
+                pushing = _start_pushes(engine, session, report.plan, serving, settled, progress)
     if hand_over is None or not pushing:
         return _finish(engine, report, pushing)
     hand_over(pushing, lambda: _finish(engine, report, pushing))

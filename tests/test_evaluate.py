@@ -54,7 +54,7 @@ def ready(stage: MakeStage) -> Any:
     one.people(1, 2)
     one.people(3, country="DE")
     one.sources["crm"].tell(bought(1, one, days=5), bought(3, one, days=40))
-    one.run(apply=False)
+    one.run()
     return one
 
 
@@ -109,7 +109,7 @@ def test_a_deleted_contact_leaves_a_segment_that_is_not_evaluated_too(stage: Mak
     assert members(one, "hot") == {1, 3}
     one.sources["crm"].tell(Deletion("1", one.clock.now()))
     one.sources["engage"].tell(Deletion("e1", one.clock.now()))
-    report = one.later(hours=1).run(apply=False)
+    report = one.later(hours=1).run()
     assert dict(report.evaluation.skipped) == {"hot": "buy_soon", "hot_french": "buy_soon"}
     assert (members(one, "hot"), members(one, "hot_french")) == ({3}, set())
     gone = one.ask(f"SELECT segment, cause FROM membership_changes WHERE run_id = '{report.run_id}' ORDER BY segment")
@@ -195,7 +195,7 @@ def test_colleagues_are_evaluated_with_a_contact_only_where_a_rule_asks_about_th
         ),
     ):
         one.rules(rule)
-        one.run(apply=False)
+        one.run()
         numbers = {contact: number for number, contact in one.ids().items()}
         with one.engine.store.session() as session:
             found = concerned(session, one.engine.workspace, [one.ids()[1]])
@@ -229,10 +229,10 @@ def test_today_is_each_contact_s_own(stage: MakeStage) -> None:
     one.people(2)
     one.later(hours=(20 - one.clock.now().hour) % 24)
     one.sources["crm"].tell(bought(1, one, hours=3), bought(2, one, hours=3))
-    one.run(apply=False)
+    one.run()
     assert members(one, "same_day") == {2}
     one.sources["crm"].tell(bought(1, one, hours=1))
-    one.run(apply=False)
+    one.run()
     assert members(one, "same_day") == {1, 2}
     assert members(one, "again") == {1}
 
@@ -241,12 +241,12 @@ def test_entering_is_seen_by_later_runs_and_only_if_the_data_did_it(stage: MakeS
     one = stage(HISTORY)
     one.people(1, 2)
     one.sources["crm"].tell(bought(1, one, days=1))
-    one.run(apply=False)
+    one.run()
     assert (members(one, "buyers"), members(one, "earlier_buyers")) == ({1}, set())
     one.later(days=1).sources["crm"].tell(bought(2, one, hours=1))
-    one.run(apply=False)
+    one.run()
     assert (members(one, "new_buyers"), members(one, "earlier_buyers")) == (set(), {1})
-    one.later(days=1).run(apply=False)
+    one.later(days=1).run()
     assert (members(one, "new_buyers"), members(one, "earlier_buyers")) == ({2}, {1, 2})
-    one.later(days=9).run(apply=False)
+    one.later(days=9).run()
     assert members(one, "new_buyers") == set()

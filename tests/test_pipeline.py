@@ -371,3 +371,40 @@ def test_a_notification_concerns_colleagues_where_a_rule_asks_about_them(stage: 
     report = pipeline.run_notified(one.later(minutes=1).engine)
     assert report.status == "done"
     assert one.held('crm list "Curious"') == {"1": "member", "2": "member"}
+
+
+def test_a_notification_of_a_move_concerns_the_colleagues_left_behind(stage: MakeStage) -> None:
+    one = stage(RULES)
+    declared = (one.directory / "connectors/crm.yml").read_text()
+    one.write("connectors/crm.yml", declared.replace("contacts:\n", "contacts:\n  account: company\n"))
+    one.rules(ACCOUNTS)
+    one.people(1, 2, account="7")
+    one.people(3, account="8")
+    one.sources["crm"].tell(EventRecord("purchase", "k", "1", None, one.clock.now(), None, {"amount": None}))
+    one.later(minutes=15).run()
+    assert one.held('crm list "Curious"') == {"1": "member", "2": "member"}
+    one.sources["crm"].copies["1"] = one.record(1, account="8")
+    one.notify(1)
+    pipeline.run_notified(one.later(minutes=1).engine)
+    assert one.held('crm list "Curious"') == {"1": "member", "3": "member"}
+
+
+STATE = ("memberships", "membership_changes", "pending", "cutoffs", "segment_state", "scores", "scenario_entries")
+
+
+def test_a_plan_far_ahead_changes_nothing_that_a_run_reads(stage: MakeStage) -> None:
+    one = stage(
+        "segment buyers where did purchase in last 30 days push to crm list \"Buyers\"\n"
+        "segment patient where country is \"FR\" enter after 1 day limit 1 by spent\n"
+        "trait spent = sum(purchase.amount)\n",
+        CADENCE.replace("french", "buyers"),
+    )
+    one.people(1, 2)
+    one.sources["crm"].tell(EventRecord("purchase", "k", "1", None, one.clock.now(), None, {"amount": Decimal(5)}))
+    one.later(minutes=15).run()
+    one.later(days=2).run()
+    kept = {table: one.ask(f"SELECT * FROM {table} ORDER BY ALL") for table in STATE}
+    assert len(kept["memberships"]) == 2
+    planned = one.later(days=400).run(apply=False)
+    assert planned.evaluation.segments["buyers"].exited == 1
+    assert {table: one.ask(f"SELECT * FROM {table} ORDER BY ALL") for table in kept} == kept

@@ -86,7 +86,7 @@ def test_a_contact_waits_from_run_to_run(stage: MakeStage) -> None:
 def test_a_run_that_breaks_off_leaves_nobody_waiting_longer_or_shorter(stage: MakeStage) -> None:
     one = stage("segment slow\n  where spend >= 100\n  enter after 1 hour\n")
     spending(one, p1=150)
-    one.run(apply=False)
+    one.run()
     before = one.ask("SELECT * FROM pending")
     with one.engine.store.session() as session:
         one.later(hours=1)
@@ -172,7 +172,7 @@ def test_cut_offs_in_the_scores_of_another_version_count_for_nothing(stage: Make
         "segment best\n  where top 1 by score(m)\n"
     )
     spending(one, p1=10, p2=20)
-    one.run(apply=False)
+    one.run()
     now = one.clock.now()
     first, second = ({"m": champion(version)} for version in (1, 2))
     with one.engine.store.session() as session:

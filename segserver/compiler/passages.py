@@ -65,5 +65,5 @@ def _member(rows: ir.Table, node: WasIn, moment: Moment) -> ir.BooleanValue:
         return within
     # A window that starts as it ends has no instant, so nobody was a member in it.
     before = seen & (rows.as_of <= start) & (start < ibis.literal(window.end))
-    latest = ibis.struct({"t": rows.as_of, "e": ibis.ifelse(rows.change == "entered", 1, 0)}).max(where=before)
-    return within | (latest["e"] == 1).fill_null(False)
+    latest = ibis.struct({"t": rows.as_of, "entered": rows.change == "entered"}).max(where=before)
+    return within | latest["entered"].fill_null(False)

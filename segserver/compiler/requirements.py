@@ -191,11 +191,13 @@ class Requirements:
                 missing[node] = reason
         return missing
 
-    def _needed(self, node: Node) -> Iterator[Node]:
-        replaceable: tuple[Node, ...] = ()
+    def _needed(self, node: Node) -> Sequence[Node]:
+        needed = list(self.uses(node))
         if isinstance(node, InSegment | inner.Candidate):
-            replaceable = finishing.rivals(self._program, node.segment)
-        return (used for used in self.uses(node) if used not in replaceable)
+            for rival in finishing.rivals(self._program, node.segment):
+                if rival in needed:
+                    needed.remove(rival)  # once: the rule itself may ask for its members too
+        return needed
 
     def _dependency_order(self, roots: Sequence[Node]) -> list[Node]:
         """Every node needed, once, after all it uses; without recursion, as rules may be long."""

@@ -75,12 +75,12 @@ def _belonging(rows: ir.Table, wanted: Mapping[str, str]) -> Source:
 
 
 def _members_before(as_of: datetime, wanted: Mapping[str, str], among: str | None) -> Source:
-    """Who was a member after the last run before an instant."""
+    """Who was a member after the last run before an instant; of one run that has both changes, entering counts."""
     rows = narrowed(unbound(relations.membership_changes()), among)
     rows = rows.filter(rows.as_of < ibis.literal(as_of))
-    change = ibis.struct({"t": rows.as_of, "left": rows.change == "exited"})
+    change = ibis.struct({"t": rows.as_of, "entered": rows.change == "entered"})
     held = {
-        column: (~change.max(where=rows.segment == segment)["left"]).fill_null(False)
+        column: change.max(where=rows.segment == segment)["entered"].fill_null(False)
         for column, segment in wanted.items()
     }
     return _conditions(rows.group_by("contact_id").aggregate(**held), wanted)

@@ -200,8 +200,9 @@ def _near(node: Near) -> str:
 
 
 def _anniversary(node: Anniversary) -> str:
-    of = "" if node.value.type.kind is Kind.DATE else "anniversary of "
-    return f"{of}{words(node.value)} in next {counted(node.days, 'days')}{own_zone(node.in_contact_zone)}"
+    value = words(node.value)
+    of = "" if value in ("birthday", "current(birthday)") else "anniversary of "
+    return f"{of}{value} in next {counted(node.days, 'days')}{own_zone(node.in_contact_zone)}"
 
 
 def _was_in(node: WasIn) -> str:

@@ -9,7 +9,7 @@ from segserver.errors import Diagnostic, Span
 from segserver.rules.checking.checker import Checker
 from segserver.rules.checking.declared import declared
 from segserver.rules.checking.verdicts import Verdicts
-from segserver.rules.findings import Findings
+from segserver.rules.findings import MOST_FINDINGS, Findings
 from segserver.rules.program import Program
 from segserver.rules.reading.parsed import ParsedBlock, ParsedFile, read
 from segserver.specs import Catalog
@@ -69,7 +69,7 @@ def judge(files: Iterable[ParsedFile], catalog: Catalog, *, zone: str, verdicts:
 def _checker(
     files: Iterable[ParsedFile], catalog: Catalog, zone: str, verdicts: Verdicts | None
 ) -> tuple[Findings, Checker]:
-    findings = Findings()
+    findings = Findings(MOST_FINDINGS)
     blocks: list[ParsedBlock] = []
     for file in files:
         findings.extend(file.findings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from segserver.errors import Diagnostic, Severity, Span
@@ -10,6 +11,7 @@ CODES = frozenset(
     {
         # the text
         *("broken-encoding", "too-large", "syntax-error", "too-deep", "not-supported-yet"),
+        "too-many-findings",
         # names
         *("unknown-name", "unknown-event", "unknown-property", "unknown-segment", "unknown-model"),
         *("unknown-connection", "unknown-channel", "duplicate-name", "cycle"),
@@ -42,16 +44,33 @@ CODES = frozenset(
 """Every code a finding of this package can have; each has a heading in `help/diagnostics.md`."""
 
 
-class Findings:
-    """A growing list of findings."""
+MOST_FINDINGS = 200
+"""A file with as many is looked at no further."""
 
-    def __init__(self) -> None:
+TOO_MANY = "too-many-findings"
+
+
+class Findings:
+    """A growing list of findings.
+
+    Args:
+        most: errors of one file that are kept; behind them stands one that says so. None: all.
+    """
+
+    def __init__(self, most: int | None = None) -> None:
         self._items: list[Diagnostic] = []
+        self._most = most
+        self._errors: Counter[str] = Counter()
+        self._told: set[str] = set()
 
     def error(
         self, code: str, span: Span, message: str, hint: str | None = None, related: Iterable[tuple[Span, str]] = ()
     ) -> None:
         """Add something that stops the workspace from being used."""
+        self._errors[span.file] += 1
+        if self.is_full(span.file):
+            self.stop(span, f"checking stops here: {self._most} findings in this file")
+            return
         self._items.append(Diagnostic(code, Severity.ERROR, span, message, hint, tuple(related)))
 
     def warning(
@@ -61,8 +80,22 @@ class Findings:
         self._items.append(Diagnostic(code, Severity.WARNING, span, message, hint, tuple(related)))
 
     def extend(self, items: Iterable[Diagnostic]) -> None:
-        """Add findings made elsewhere."""
-        self._items.extend(items)
+        """Add findings made elsewhere, all of them."""
+        for item in items:
+            self._errors[item.span.file] += 1
+            self._told |= {item.span.file} if item.code == TOO_MANY else set()
+            self._items.append(item)
+
+    def is_full(self, file: str) -> bool:
+        """Whether a file has more errors than are kept, so that looking for others is of no use."""
+        return self._most is not None and self._errors[file] > self._most
+
+    def stop(self, place: Span, message: str) -> None:
+        """Say once of a file that nothing more is said of it."""
+        if place.file not in self._told:
+            self._told.add(place.file)
+            hint = "mend what was found, and check again"
+            self._items.append(Diagnostic(TOO_MANY, Severity.ERROR, place, message, hint))
 
     def __len__(self) -> int:
         return len(self._items)

@@ -41,6 +41,26 @@ def write_accounts(session: Session, layout: Layout, connection: str, items: Seq
     return changed
 
 
+def note_present(session: Session) -> None:
+    """Note which accounts the touched contacts belong to, before they are computed anew; see `note_left_behind`."""
+    session.create_temp(
+        "accounts_before",
+        "SELECT contact_id, account_id FROM contacts SEMI JOIN touched_contacts USING (contact_id) "
+        "WHERE account_id IS NOT NULL",
+    )
+
+
+def note_left_behind(session: Session) -> None:
+    """The contacts of an account that a touched contact has left join the changed ones, as rules may ask about it."""
+    session.execute(
+        """INSERT INTO changed_contacts SELECT contact_id FROM contacts WHERE account_id IN (
+            SELECT b.account_id FROM accounts_before b
+            ANTI JOIN contacts c ON c.contact_id = b.contact_id AND c.account_id = b.account_id
+        )"""
+    )
+    session.drop_temp("accounts_before")
+
+
 def _told(items: Iterable[SourceItem]) -> tuple[dict[str, AccountRecord], set[str]]:
     """The last record of each account in a group, since it was last gone; and those that were gone at any time."""
     records: dict[str, AccountRecord] = {}

@@ -14,7 +14,7 @@ from typing import Protocol
 from segserver.records import ContactRecord, Cursor, Deletion, Merge, SourceItem
 from segserver.specs import ConnectionSpec
 from segserver.store import values
-from segserver.store.accounts import write_accounts
+from segserver.store.accounts import note_left_behind, note_present, write_accounts
 from segserver.store.contacts import TOUCHED, recompute
 from segserver.store.events import Owners, told, write_events
 from segserver.store.fold import Row, Terms, fold
@@ -59,7 +59,8 @@ class Ingested:
     """What a group changed.
 
     Attributes:
-        contacts: those with any change, in their account too: whom a run over some contacts must look at.
+        contacts: those with any change, in their account or who else belongs to it too: whom a run over some contacts
+            must look at.
         records: source records of contacts and accounts that were new, differed or were deleted.
         nobody: events left out because they name no contact (an identity that cannot be one).
         merged: contacts that ended in another.
@@ -103,7 +104,9 @@ def ingest(
         records = _write_records(session, layout, spec, resolution, items, now)
         owners = Owners(resolution.records, resolution.identities, spec.latency)
         nobody = write_events(session, layout, spec.name, told(layout, items), owners, now)
+        note_present(session)
         recompute(session, layout)
+        note_left_behind(session)
         accounts = write_accounts(session, layout, spec.name, items)
         if cursor is not None:
             save_cursor(session, spec.name, stream, cursor, now)

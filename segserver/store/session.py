@@ -88,6 +88,7 @@ class Session:
         self._cursor = cursor
         self._shared = shared
         self._open = False
+        self._trying = False
 
     def __enter__(self) -> Self:
         return self
@@ -115,7 +116,10 @@ class Session:
 
     @contextmanager
     def transaction(self) -> Iterator[Self]:
-        """All or nothing: commits at the end, rolls back on any exception. Transactions do not nest."""
+        """All or nothing: commits at the end, rolls back on any exception. Transactions do not nest, but in a trial."""
+        if self._trying:
+            yield self
+            return
         if self._open:
             raise RuntimeError("a transaction is already open in this session")
         self._begin()
@@ -129,6 +133,19 @@ class Session:
         except BaseException:
             self._rollback()
             raise
+
+    @contextmanager
+    def trial(self) -> Iterator[Self]:
+        """Whatever is written is seen by this session and gone in the end; transactions inside are parts of it."""
+        if self._open:
+            raise RuntimeError("a transaction is already open in this session")
+        self._begin()
+        self._trying = True
+        try:
+            yield self
+        finally:
+            self._trying = False
+            self._rollback()
 
     def _begin(self) -> None:
         self.execute("BEGIN TRANSACTION")

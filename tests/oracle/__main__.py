@@ -2,6 +2,7 @@
 
 python -m tests.oracle report [PROGRAMS] [SEED]      compare, and say what the programs reach
 python -m tests.oracle keep NAME [PROGRAMS] [SEED]   compare, and keep the first disagreement as a golden case
+python -m tests.oracle plant FAULT [PROGRAMS] [SEED] the same with a mistake in the compiler, `faults.py` has their names
 python -m tests.oracle types                         write down what the checker says of every kind of value
 """
 
@@ -9,12 +10,15 @@ from __future__ import annotations
 
 import sys
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 from tests.oracle import matrix
-from tests.oracle.compare import Disagreement, Tally
+from tests.oracle.cases import Disagreement
 from tests.oracle.drive import agree_on
+from tests.oracle.faults import planted
 from tests.oracle.golden import write
+from tests.oracle.notes import Tally
 from tests.oracle.report import lines
 
 AT_ONCE = 1_000
@@ -46,9 +50,10 @@ def main(command: str = "report", *rest: str) -> None:
     if command == "types":
         matrix.FILE.write_text("\n".join(matrix.said()) + "\n", encoding="utf-8")
         return
-    name, rest = (rest[0], rest[1:]) if command == "keep" else ("", rest)
+    name, rest = ("", rest) if command == "report" else (rest[0], rest[1:])
     programs, seed = (int(text) for text in (*rest, *("1000", "0")[len(rest) :]))
-    print(keep(name, programs, seed) if name else report(programs, seed))  # noqa: T201
+    with planted(name) if command == "plant" else nullcontext():
+        print(keep(name, programs, seed) if name else report(programs, seed))  # noqa: T201
 
 
 if __name__ == "__main__":

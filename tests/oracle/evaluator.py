@@ -1,7 +1,8 @@
 """A slow evaluator of checked programs over plain Python values, written from the language's page alone.
 
 It shares nothing with the compiler but the checked program: no engine, no three-valued logic, no sharing of work.
-This module says what conditions and values mean for one contact; `world.py` says who is in a segment.
+This module says when a condition holds for one contact; `reading.py` says what values are, and `world.py` who is in a
+segment.
 """
 
 from __future__ import annotations
@@ -16,80 +17,49 @@ from typing import TYPE_CHECKING
 
 from segserver.rules.expressions import (
     AccountAny,
-    AccountCount,
-    AccountTrait,
-    Aggregate,
     All,
     Anniversary,
     AnyOf,
-    Arithmetic,
     AtLeast,
     Between,
     Changed,
     Comparison,
-    ComputedTrait,
     Condition,
     Consents,
-    CreatedAt,
     Did,
     FirstDid,
     HasBeen,
     InBucket,
     InSegment,
-    Instant,
     Known,
     Likely,
     ListTest,
-    Literal,
-    Measure,
     Near,
     Not,
     OnDay,
     OneOf,
     Percentile,
-    Points,
-    PropertyValue,
     Regular,
-    Score,
     SegmentChange,
     Sequence,
     TextTest,
     Top,
-    TraitValue,
-    Value,
     WasIn,
 )
-from segserver.rules.times import Ago, Window
+from segserver.rules.times import Ago
 from tests.oracle import histories, sequences
-from tests.oracle.calendars import instant_of, is_step, local_day, midnight, returns_within
-from tests.oracle.contacts import Contact, Happening, visible
-from tests.oracle.plain import MICROSECOND, Undecided, bounded, calculate, kilometres, lowered, matches, order, plain
+from tests.oracle.calendars import instant_of, local_day, midnight, returns_within
+from tests.oracle.contacts import Happening, visible
+from tests.oracle.plain import Undecided, kilometres, lowered, matches, order, plain
+from tests.oracle.reading import Reading
 
 if TYPE_CHECKING:
-    from tests.oracle.world import World
+    pass
 
 
 @dataclass(frozen=True)
-class Evaluator:
-    """One contact in a world at an instant."""
-
-    world: World
-    contact: Contact
-
-    @property
-    def as_of(self) -> datetime:
-        return self.world.as_of
-
-    @property
-    def zone(self) -> str:
-        return self.world.program.zone
-
-    def _zone(self, of_contact: bool) -> str:
-        """The zone in which calendars are meant."""
-        self.world.notes.case(6, of_contact)
-        return self.world.zone_of(self.contact) if of_contact else self.zone
-
-    # ---- conditions: always true or false
+class Evaluator(Reading):
+    """What holds for one contact in a world at an instant."""
 
     def holds(self, node: Condition, event: Happening | None = None) -> bool:
         return self.world.notes.verdict(type(node).__name__, self._holds(node, event))
@@ -265,87 +235,6 @@ class Evaluator:
         latest = instant_of(node.start, self.as_of, self.zone)
         return bool(turns) and turns[-1][2] == plain(node.value.value) and turns[-1][0] <= latest
 
-    # ---- values: None is unknown
-
-    def value(self, node: Value | Condition, event: Happening | None = None) -> object:
-        match node:
-            case Literal(value=written):
-                return plain(written)
-            case Instant(edge=edge):
-                self.world.notes.case(4, is_step(edge))
-                return instant_of(edge, self.as_of, self.zone)
-            case TraitValue(name=name):
-                return plain(self._trait(name, node.current))
-            case CreatedAt():
-                return self.contact.created_at
-            case ComputedTrait(name=name):
-                return self.value(self.world.program.traits[name].value)
-            case PropertyValue(name=name):
-                assert event is not None
-                return plain(event.properties.get(name))
-            case Aggregate():
-                return self._aggregate(node)
-            case Arithmetic():
-                left, right = self.value(node.left, event), self.value(node.right, event)
-                self.world.notes.case(1, left is None or right is None or (node.op == "/" and right == 0))
-                return calculate(node.op, left, right, node.type.kind)
-            case Points():
-                self.world.notes.case(29)
-                return sum((Fraction(weight) for weight, item in node.criteria if self.holds(item)), Fraction(0))
-            case Score(model=model):
-                return self._score(model)
-            case AccountTrait(name=name):
-                self.world.notes.case(31)
-                account = self.world.accounts.get(self.contact.account or "", {})
-                return plain(account.get(name))
-            case AccountCount(where=where):
-                self.world.notes.case(31)
-                others = self.world.colleagues(self.contact)
-                return Fraction(sum(where is None or self.world.view(other).holds(where) for other in others))
-            case _:
-                return self.holds(node, event)
-
-    def _comparable(self, node: Value, event: Happening | None = None) -> object:
-        """The value, a date as the instant at which that day begins in the workspace's zone."""
-        value = self.value(node, event)
-        is_date = isinstance(value, date) and not isinstance(value, datetime)
-        return midnight(value, self.zone) if is_date else value
-
-    def _trait(self, name: str, current: bool) -> object:
-        trait = self.world.program.catalog.traits[name]
-        self.world.notes.case(16, self.world.historical)
-        if current or not (self.world.historical and trait.history):
-            return self.contact.traits.get(name)
-        told = histories.seen(self.contact.changes.get(name, {}), self.as_of)
-        return histories.held(told, trait.sources, self.as_of)
-
-    def _score(self, model: str) -> float | None:
-        population = self.world.program.models[model].population
-        inside = population is None or self.holds(population)
-        return self.contact.score(model) if inside else None
-
-    # ---- events
-
-    def _edges(self, window: Window) -> tuple[datetime, datetime]:
-        """[start, end) of a window."""
-        zone = self._zone(window.in_contact_zone)
-        for edge in (window.start, window.end):
-            if edge is not None:
-                self.world.notes.case(4, is_step(edge))
-                self.world.notes.case(5, not isinstance(edge, Ago))
-        start = instant_of(window.start, self.as_of, zone) if window.start else datetime.min
-        end = instant_of(window.end, self.as_of, zone) if window.end else datetime.max
-        return start, end
-
-    def _visible(self, event: str) -> list[Happening]:
-        return visible(self.contact.events.get(event, []), self.as_of)
-
-    def _events(self, node: Aggregate) -> list[Happening]:
-        """The events an aggregate looks at, in order."""
-        start, end = self._edges(node.window)
-        inside = [event for event in self._visible(node.event) if start <= event.occurred_at < end]
-        return [event for event in inside if node.where is None or self.holds(node.where, event)]
-
     def _happened(self, node: Did | FirstDid | Regular | Sequence) -> bool:
         notes = self.world.notes
         match node:
@@ -381,40 +270,6 @@ class Evaluator:
         edges = [self.as_of, *(instant_of(Ago(back, node.unit), self.as_of, zone) for back in steps)]
         return [(edges[back], edges[back - 1]) for back in range(1, node.periods + 1)]
 
-    def _aggregate(self, node: Aggregate) -> object:
-        events = self._events(node)
-        self.world.notes.case(1, not events)
-        match node.measure:
-            case Measure.COUNT:
-                return Fraction(len(events))
-            case Measure.SINCE_FIRST | Measure.SINCE_LAST:
-                self.world.notes.case(8, bool(events))
-                return self._since(events[0 if node.measure is Measure.SINCE_FIRST else -1]) if events else None
-        values = [plain(event.properties.get(node.property or "")) for event in events]
-        known = [value for value in values if value is not None]
-        if node.measure in (Measure.FIRST, Measure.LAST, Measure.MOST_FREQUENT):
-            self.world.notes.case(9, bool(events))
-        match node.measure:
-            case Measure.FIRST:
-                return values[0] if values else None
-            case Measure.LAST:
-                return values[-1] if values else None
-            case Measure.SUM:
-                return bounded(sum(known, Fraction(0)))
-            case Measure.DISTINCT:
-                return Fraction(len(set(known)))
-            case Measure.AVERAGE:
-                return float(sum(known, Fraction(0)) / len(known)) if known else None
-            case Measure.MIN:
-                return min(known, default=None)
-            case Measure.MAX:
-                return max(known, default=None)
-            case _:
-                return most_frequent(zip(values, events, strict=True))
-
-    def _since(self, event: Happening) -> Fraction:
-        return Fraction((self.as_of - event.occurred_at) // MICROSECOND)
-
 
 _ANY = object()
 """Stands for every value, unknown too."""
@@ -432,18 +287,6 @@ def _any(views: Iterable[Evaluator], item: Condition) -> bool:
     if undecided:
         raise Undecided
     return False
-
-
-def most_frequent(pairs: Iterable[tuple[object, Happening]]) -> object:
-    """The most frequent known value; of several the one seen last, then the smallest."""
-    seen: dict[object, list[datetime]] = {}
-    for value, event in pairs:
-        if value is not None:
-            seen.setdefault(value, []).append(event.occurred_at)
-    if not seen:
-        return None
-    best = max((len(instants), max(instants)) for instants in seen.values())
-    return min(value for value, instants in seen.items() if (len(instants), max(instants)) == best)
 
 
 def label(view: Evaluator, model: str, gap: timedelta, horizon: timedelta, as_of: datetime) -> bool:

@@ -13,9 +13,11 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from tests.oracle.compare import Case, Disagreement, Tally, agree
+from tests.oracle.cases import Case, Disagreement
+from tests.oracle.compare import agree
 from tests.oracle.contacts import Change, Contact, Happening, Past, Turn
 from tests.oracle.draw import repeated
+from tests.oracle.notes import Tally
 from tests.oracle.people import Scene
 from tests.oracle.texts import Text, program
 
@@ -99,23 +101,24 @@ def _decoded(value: object) -> object:
 
 
 def reduced(case: Case, attempts: int = 150) -> Case:
-    """The case with less of what it does not take to disagree, as far as some attempts go."""
-    lesser = _lesser(case)
+    """The case with less of what it does not take to disagree in the same way, as far as some attempts go."""
+    kind, lesser = _disagreement(case), _lesser(case)
     for _ in range(attempts):
         less = next(lesser, None)
         if less is None:
             break
-        if _disagrees(less):
+        if _disagreement(less) is kind:
             case, lesser = less, _lesser(less)
     return case
 
 
-def _disagrees(case: Case) -> bool:
+def _disagreement(case: Case) -> type[BaseException | None]:
+    """What kind of error comes of a case."""
     try:
         agree(case, Tally())
-    except Disagreement:
-        return True
-    return False
+    except Disagreement as found:
+        return type(found.__cause__)
+    return type(None)
 
 
 def _lesser(case: Case) -> Iterator[Case]:

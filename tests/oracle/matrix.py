@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,16 +67,17 @@ MODEL = "model m\n  predicts did purchase in next 7 days\n  features\n    f = ho
 
 
 def said() -> Iterator[str]:
-    """Each condition, and what the checker says."""
+    """Each condition, and what the checker says; each in a file of its own, as a file's findings have a limit."""
     phrases = [f"{value} {test}".strip() for value in VALUES for test in TESTS]
-    segments = "".join(f"segment s{index} where {phrase}\n" for index, phrase in enumerate(phrases))
-    _, found = check({"a.seg": f"{MODEL}{segments}"}, case_catalog(), zone=ZONE)
-    first = MODEL.count("\n") + 1
+    files = {f"{index}.seg": f"segment s{index} where {phrase}\n" for index, phrase in enumerate(phrases)}
+    _, found = check({"model.seg": MODEL, **files}, case_catalog(), zone=ZONE)
+    said_of = defaultdict(list)
+    for item in found:
+        said_of[item.span.file].append(item)
     for index, phrase in enumerate(phrases):
         start = len(f"segment s{index} where ")
         findings = [
             f"{item.code} {item.span.column - start}-{item.span.end_column - start}: {item.message} ({item.hint})"
-            for item in found
-            if item.span.line == first + index
+            for item in said_of[f"{index}.seg"]
         ]
         yield f"{phrase:60} {' | '.join(findings) or 'right'}"

@@ -1,21 +1,27 @@
-"""Whether one mutant is noticed: run in a process of its own whose `segserver` is the mutated copy.
-
-`python -m tests.oracle.mutant STORED PATH SECONDS` says how it was noticed, or nothing.
-"""
+"""Whether one mutant is noticed: in a process of its own, whose `segserver` is the mutated copy."""
 
 from __future__ import annotations
 
+import importlib
+import os
 import signal
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
-TESTS = Path(__file__).parents[1]
-BESIDE = {
-    "compiler/cadence.py": "compiler/test_scenarios.py",
-    "compiler/witnesses.py": "explain/test_explain.py",
-    "compiler/observations.py": "explain/test_explain.py",
-}
+import ibis.expr.types as ir
+
+SECONDS = 30
+"""Of processor time, for each mutant: several times what all programs need."""
+
+LATE = "out of time"
+BESIDE = "a test beside the programs"
+TOLD = "told"
+"""The file that says how many seconds it took, and how the mutant was noticed."""
+
+TESTS = ("compiler/test_scenarios.py", "explain/test_explain.py")
 """What segments and models do not use is tried on tests of its own."""
 
 
@@ -23,37 +29,76 @@ class OutOfTime(Exception):
     """The mutant needs more time than all programs do."""
 
 
-def noticed(stored: Path, path: str) -> str:
-    """How a mutant of a file is noticed; empty if it is not."""
-    try:
-        from tests.oracle import subset, typing_cases
-        from tests.oracle.drive import seldom_collected
+def written(stored: Path) -> dict[object, str]:
+    """The SQL of all that the right compiler makes: a mutant mostly makes the same."""
+    from tests.oracle import subset
 
-        if path.startswith("rules/"):
-            return typing_cases.differs() or subset.holds(stored, recheck=True)
-        with seldom_collected():
-            return subset.holds(stored, recheck=False) or _beside(path)
+    statements: dict[object, str] = {}
+    _remember(statements)
+    assert not subset.holds(stored, recheck=False)
+    return statements
+
+
+def _remember(statements: dict[object, str]) -> None:
+    """Let the engine write no statement twice."""
+    from segserver.compiler.sql import to_sql
+    from tests.oracle import engine
+
+    def remembered(query: ir.Table) -> str:
+        key = query.op()
+        if key not in statements:
+            statements[key] = to_sql(query)
+        return statements[key]
+
+    engine.to_sql = remembered
+
+
+def tell(tree: Path, path: str, stored: Path, statements: dict[object, str]) -> None:
+    """Write down whether a mutant of a file is noticed; in a process that ends with it."""
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(quiet, 1)
+    os.dup2(quiet, 2)
+    os.chdir(tree)
+    sys.dont_write_bytecode = True
+    sys.path.insert(0, str(tree))
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("segserver", "tests")]:
+        del sys.modules[name]
+    importlib.invalidate_caches()
+    signal.signal(signal.SIGPROF, _stop)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    began = time.process_time()
+    noticed = _guarded(lambda: _by_programs(path, stored, statements))
+    seconds = time.process_time() - began
+    if not noticed and path.startswith("compiler/"):
+        noticed = _guarded(lambda: _by_tests(tree))
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    (tree / TOLD).write_text(f"{seconds} {noticed}", encoding="utf-8")
+
+
+def _guarded(work: Callable[[], str]) -> str:
+    try:
+        return work()
     except OutOfTime:
-        return "out of time"
+        return LATE
     except Exception as raised:
         return f"{type(raised).__name__}: {raised}".split("\n")[0][:200]
 
 
-def _beside(path: str) -> str:
-    if path not in BESIDE:
-        return ""
+def _by_programs(path: str, stored: Path, statements: dict[object, str]) -> str:
+    from tests.oracle import subset, typing_cases
+
+    if path.startswith("rules/"):
+        return typing_cases.differs() or subset.holds(stored, recheck=True)
+    _remember(statements)
+    return subset.holds(stored, recheck=False)
+
+
+def _by_tests(tree: Path) -> str:
     import pytest
 
     quiet = ("-q", "-x", "--no-header", "--no-summary", "-p", "no:cacheprovider")
-    return "a test of its own" if pytest.main([*quiet, str(TESTS / BESIDE[path])]) else ""
+    return BESIDE if pytest.main([*quiet, *(str(tree / "tests" / name) for name in TESTS)]) else ""
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
     raise OutOfTime
-
-
-if __name__ == "__main__":
-    signal.signal(signal.SIGPROF, _stop)
-    signal.setitimer(signal.ITIMER_PROF, float(sys.argv[3]))
-    told = noticed(Path(sys.argv[1]), sys.argv[2])
-    print(f"\nNOTICED {told}")  # noqa: T201

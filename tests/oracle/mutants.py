@@ -6,20 +6,21 @@ reports those that nobody notices.
 
 from __future__ import annotations
 
-import os
+import pickle
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import connection, get_context
+from multiprocessing.context import ForkProcess
 from pathlib import Path
-from queue import SimpleQueue
 from random import Random
 
-from tests.oracle import subset
+from tests.oracle import mutant, subset
 from tests.oracle.drive import seldom_collected
 from tests.oracle.mutations import Mutant, mutants
 
@@ -29,21 +30,30 @@ TYPE_RULES = (
     *("types", "quantities", "values", "comparisons", "conditions", "events", "history"),
     *("membership", "population", "sequences", "windows"),
 )
-SECONDS = 30
-"""Of processor time, for each mutant: several times what all programs need."""
-
 WORKERS = 2
 HANGING = 180
 """Seconds after which a process is stopped that does not even use its processor time."""
 
+FORKED = get_context("fork")
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a mutant: how it was noticed, empty if it was not."""
+    """What became of a mutant: how it was noticed, empty if it was not, and the processor time of the programs."""
 
     mutant: Mutant
     noticed: str
     seconds: float
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A mutant that is being tried in a process of its own, over a tree of its own."""
+
+    mutant: Mutant
+    tree: Path
+    process: ForkProcess
+    began: float
 
 
 def files() -> list[Path]:
@@ -58,60 +68,77 @@ def drawn(number: int, seed: int) -> list[Mutant]:
     return Random(seed).sample(everything, min(number, len(everything)))
 
 
-def run(number: int, seed: int) -> Iterator[Outcome]:
+def prepare(stored: Path) -> None:
+    """Choose the programs, compare them with the evaluator, and store the results."""
+    with ProcessPoolExecutor(WORKERS, FORKED) as pool:
+        cases = subset.chosen(list(pool.map(subset.pool, range(subset.BATCHES))))
+        stored.write_bytes(pickle.dumps(list(pool.map(subset.settled, cases))))
+
+
+def run(number: int, seed: int, prepared: Path | None = None) -> Iterator[Outcome]:
     """Try mutants, two at a time; the checkout is never touched."""
     with seldom_collected(), tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        stored = Path(folder) / "known.pickle"
-        subset.prepare(stored)
-        began = time.process_time()
-        subset.holds(stored, recheck=False)
-        print(f"{subset.PROGRAMS * subset.BATCHES} programs take {time.process_time() - began:.1f} s")  # noqa: T201
-        free: SimpleQueue[Path] = SimpleQueue()
-        for worker in range(WORKERS):
-            free.put(_tree(Path(folder) / f"tree{worker}"))
-
-        def attempt(mutant: Mutant) -> Outcome:
-            tree = free.get()
-            try:
-                return _attempt(mutant, tree, stored)
-            finally:
-                free.put(tree)
-
-        with ThreadPoolExecutor(WORKERS) as pool:
-            yield from pool.map(attempt, drawn(number, seed))
+        stored = prepared or Path(folder) / "known.pickle"
+        if prepared is None:
+            prepare(stored)
+        statements = mutant.written(stored)
+        trees = [_tree(Path(folder) / f"tree{worker}") for worker in range(WORKERS)]
+        wanted = drawn(number, seed)
+        for path in ("compiler/windows.py", "rules/checking/values.py"):
+            unchanged = Mutant(path, 0, "unchanged", (PACKAGE / path).read_text(encoding="utf-8"), "")
+            (plain,) = _outcomes([unchanged], trees, stored, statements)
+            assert not plain.noticed, plain.noticed
+            print(f"{subset.PROGRAMS} programs take {plain.seconds:.1f} s for {path}", flush=True)  # noqa: T201
+        yield from _outcomes(wanted, trees, stored, statements)
 
 
 def _tree(tree: Path) -> Path:
-    """A copy of the package, with the tests beside it."""
+    """A copy of the package and its tests."""
     shutil.copytree(PACKAGE, tree / "segserver")
-    (tree / "tests").symlink_to(ROOT / "tests")
+    shutil.copytree(ROOT / "tests", tree / "tests", ignore=shutil.ignore_patterns("corpus", "__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", tree)
     return tree
 
 
-def _attempt(mutant: Mutant, tree: Path, stored: Path) -> Outcome:
-    file = tree / "segserver" / mutant.path
-    right = file.read_text(encoding="utf-8")
-    shutil.rmtree(file.parent / "__pycache__", ignore_errors=True)
-    file.write_text(mutant.source, encoding="utf-8")
-    began = time.monotonic()
-    try:
-        told = _told(tree, stored, mutant.path)
-    finally:
-        file.write_text(right, encoding="utf-8")
-    return Outcome(mutant, told, time.monotonic() - began)
+def _outcomes(
+    wanted: Sequence[Mutant], trees: Sequence[Path], stored: Path, statements: dict[object, str]
+) -> Iterator[Outcome]:
+    """What becomes of mutants, as it is known."""
+    waiting, free = list(reversed(wanted)), list(trees)
+    running: list[Trial] = []
+    while waiting or running:
+        while waiting and free:
+            running.append(_begun(waiting.pop(), free.pop(), stored, statements))
+        connection.wait([trial.process.sentinel for trial in running], timeout=1)
+        for trial in [trial for trial in running if _over(trial)]:
+            running.remove(trial)
+            free.append(trial.tree)
+            yield _ended(trial)
 
 
-def _told(tree: Path, stored: Path, path: str) -> str:
-    command = [sys.executable, "-m", "tests.oracle.mutant", str(stored), path, str(SECONDS)]
-    environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
-    try:
-        done = subprocess.run(
-            command, cwd=tree, env=environment, capture_output=True, text=True, timeout=HANGING, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return "out of time"
-    marked = [line for line in done.stdout.split("\n") if line.startswith("NOTICED")]
-    return marked[-1].removeprefix("NOTICED").strip() if marked else "the process ended"
+def _begun(tried: Mutant, tree: Path, stored: Path, statements: dict[object, str]) -> Trial:
+    (tree / "segserver" / tried.path).write_text(tried.source, encoding="utf-8")
+    process = FORKED.Process(target=mutant.tell, args=(tree, tried.path, stored, statements))
+    process.start()
+    return Trial(tried, tree, process, time.monotonic())
+
+
+def _over(trial: Trial) -> bool:
+    if time.monotonic() - trial.began > HANGING:
+        trial.process.kill()
+        trial.process.join()
+    return not trial.process.is_alive()
+
+
+def _ended(trial: Trial) -> Outcome:
+    tree, path = trial.tree, trial.mutant.path
+    shutil.copy2(PACKAGE / path, tree / "segserver" / path)
+    told = tree / mutant.TOLD
+    if not told.exists():
+        return Outcome(trial.mutant, "the process ended", 0)
+    seconds, _, noticed = told.read_text(encoding="utf-8").partition(" ")
+    told.unlink()
+    return Outcome(trial.mutant, noticed, float(seconds))
 
 
 def main() -> None:
@@ -120,14 +147,16 @@ def main() -> None:
     outcomes = []
     for outcome in run(number, seed):
         outcomes.append(outcome)
-        mutant = outcome.mutant
+        tried = outcome.mutant
         verdict = outcome.noticed or "SURVIVES"
-        print(f"{outcome.seconds:5.1f} s  {mutant.path}:{mutant.line} {mutant.what}: {verdict}", flush=True)  # noqa: T201
+        print(f"{outcome.seconds:5.1f} s  {tried.path}:{tried.line} {tried.what}: {verdict}", flush=True)  # noqa: T201
     survivors = [outcome.mutant for outcome in outcomes if not outcome.noticed]
-    late = sum(outcome.noticed == "out of time" for outcome in outcomes)
-    print(f"\n{len(outcomes)} mutants, {len(survivors)} survive, {late} ran out of time")  # noqa: T201
-    for mutant in survivors:
-        print(f"\n{mutant.path}:{mutant.line} {mutant.what}\n{mutant.diff}")  # noqa: T201
+    kinds = Counter(outcome.noticed for outcome in outcomes)
+    late, beside = kinds[mutant.LATE], kinds[mutant.BESIDE]
+    print(f"\n{len(outcomes)} mutants, {len(survivors)} survive")  # noqa: T201
+    print(f"{late} ran out of time, {beside} were noticed by tests beside the programs")  # noqa: T201
+    for tried in survivors:
+        print(f"\n{tried.path}:{tried.line} {tried.what}\n{tried.diff}")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 
 @dataclass
@@ -32,3 +32,34 @@ class Notes:
         """Count what another has counted too."""
         self.cases += other.cases
         self.verdicts += other.verdicts
+
+
+@dataclass
+class Tally:
+    """How much was compared, so that a test can say that it compared something."""
+
+    programs: int = 0
+    segments: int = 0
+    rows: int = 0
+    members: int = 0
+    undecided: int = 0
+    features: int = 0
+    labels: int = 0
+    partial: int = 0
+    uses: Counter[str] = field(default_factory=Counter)
+    notes: Notes = field(default_factory=Notes)
+
+    def add(self, other: Tally) -> None:
+        """Count what another has counted too."""
+        for part in fields(self):
+            mine, theirs = getattr(self, part.name), getattr(other, part.name)
+            if isinstance(mine, Notes):
+                mine.add(theirs)
+            else:
+                setattr(self, part.name, mine + theirs)
+
+
+def same(wrong: list[str], what: str, found: object, expected: object) -> None:
+    """Note what is wrong where two things are not the same."""
+    if found != expected:
+        wrong.append(f"{what}: {found}, expected {expected}")

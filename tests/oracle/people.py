@@ -138,7 +138,7 @@ def _instant(draw: Draw, place: Scene) -> datetime:
     """An instant at an edge, next to it, or anywhere in the last 100 days and the next five."""
     if draw.chance(40):
         return place.as_of + timedelta(seconds=draw.number(-100 * 86400, 5 * 86400))
-    edge = draw.choice(place.edges[:3] if draw.chance(30) else place.edges)
+    edge = draw.choice(place.edges[:3] if draw.chance(45) else place.edges)
     return edge + draw.choice((timedelta(0), timedelta(0), _TICK, -_TICK))
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from tests.oracle.cases import Case
 from tests.oracle.catalog import CATALOG
-from tests.oracle.compare import Case, Tally, closing, members_agree
+from tests.oracle.compare import closing, members_agree
 from tests.oracle.contacts import Past, Turn
 from tests.oracle.engine import Engine, Found
+from tests.oracle.notes import Tally
 from tests.oracle.world import World
 
 BACK = (timedelta(days=4), timedelta(days=3), timedelta(days=1), timedelta(0))

@@ -1,25 +1,46 @@
-"""A few hundred small programs whose results are known, to try mutants of the compiler and the checker on."""
+"""A few hundred small programs whose results are known, to try mutants of the compiler and the checker on.
+
+They are chosen from a few times as many: those that reach what no other has reached, with results that differ between
+contacts.
+"""
 
 from __future__ import annotations
 
+import heapq
 import pickle
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Hashable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
+from functools import partial
 from math import isclose
 from pathlib import Path
 
+from segserver.compiler.features import compile_training
+from segserver.compiler.segments import compile_segments
 from segserver.rules.check import check
 from segserver.rules.program import Program
+from tests.oracle.cases import Case, case, past_of
 from tests.oracle.catalog import CATALOG
-from tests.oracle.compare import Case, Tally, agree, case, closing, past_of
-from tests.oracle.draw import Draw, seeded
-from tests.oracle.engine import Engine
+from tests.oracle.compare import agree, closing
+from tests.oracle.draw import seeded
+from tests.oracle.engine import AMONG, Engine
+from tests.oracle.notes import Tally
+from tests.oracle.reaching import reached
 
-PROGRAMS = 25
+PROGRAMS = 300
 BATCHES = 12
-CONTACTS = 24
+POOL = 100
+"""Programs to choose from, in each batch's scene."""
+
+CONTACTS = 40
 FEW = 6
 """Programs of a batch that are evaluated for some contacts too."""
+
+OFTEN = 4
+"""Times that it is worth something to reach the same."""
+
+Pool = tuple[Case, Sequence[Set[Hashable]]]
+"""A case of many programs, and what each of them reaches, nothing if its results are the same for everybody."""
 
 
 @dataclass(frozen=True)
@@ -32,53 +53,111 @@ class Known:
     results: tuple[object, ...]
 
 
-def prepare(path: Path) -> Tally:
-    """Draw the programs, compare them with the evaluator, and store the results.
+def pool(batch: int) -> Pool:
+    """Many small programs in one scene."""
+    some = _case(batch)
+    reach = [reached(partial(_compiled, replace(some, texts=(text,)))) for text in some.texts]
+    mixed = _mixed(some)
+    return some, [there if text.prefix in mixed else set() for text, there in zip(some.texts, reach, strict=True)]
+
+
+def _case(batch: int) -> Case:
+    """Some batches look back, some look at few contacts, some train."""
+    draw = seeded(batch)
+    some = case(draw, POOL, contacts=CONTACTS, small=True)
+    people = [contact.contact_id for contact in some.scene.contacts]
+    cutoffs = tuple(sorted(draw.some(some.scene.edges, 2)))
+    return replace(
+        some,
+        historical=batch % 4 == 3,
+        chosen=tuple(draw.some(people, 12)) if batch % 3 == 1 else (),
+        cutoffs=cutoffs if batch % 3 == 2 else (),
+    )
+
+
+def _compiled(some: Case) -> None:
+    """Check a program, and compile all that it asks for."""
+    checked, at = some.checked(), some.scene.as_of
+    compile_segments(
+        checked,
+        at,
+        serving={name: bound for name, bound in some.thresholds.items() if name in checked.models},
+        among=AMONG if some.chosen else None,
+        historical=some.historical,
+        frozen=past_of(some.past, checked).frozen,
+    )
+    for model, block in checked.models.items() if some.cutoffs else ():
+        compile_training(checked, model, some.cutoffs, gap=some.gap, horizon=block.horizon, as_of=at)
+
+
+def _mixed(some: Case) -> set[str]:
+    """The programs with a segment that some contacts are in, and some are not."""
+    place, checked = some.scene, some.checked()
+    thresholds = {name: bound for name, bound in some.thresholds.items() if name in checked.models}
+    with closing(Engine(CATALOG, place.contacts, place.accounts)) as engine:
+        how = {"past": past_of(some.past, checked), "historical": some.historical}
+        found = engine.evaluate(checked, place.as_of, thresholds, **how).segments
+    members = Counter(name for segments in found.values() for name, member in segments.items() if member)
+    return {text.prefix for text in some.texts if any(0 < members[name] < len(found) for name in text.segments)}
+
+
+def chosen(pools: Sequence[Pool]) -> list[Case]:
+    """The cases with as many programs as are wanted, each time the one that reaches most of what was reached least."""
+    times: Counter[Hashable] = Counter()
+    room = [PROGRAMS // len(pools)] * len(pools)
+    taken: list[set[int]] = [set() for _ in pools]
+
+    def worth(batch: int, index: int) -> int:
+        return -sum(4 ** (OFTEN - times[what]) for what in pools[batch][1][index] if times[what] < OFTEN)
+
+    waiting = [(worth(batch, index), batch, index) for batch in range(len(pools)) for index in range(POOL)]
+    heapq.heapify(waiting)
+    while any(room):
+        _, batch, index = heapq.heappop(waiting)
+        if not room[batch]:
+            continue
+        now = worth(batch, index)
+        if waiting and now > waiting[0][0]:
+            heapq.heappush(waiting, (now, batch, index))
+            continue
+        times.update(pools[batch][1][index])
+        taken[batch].add(index)
+        room[batch] -= 1
+    return [
+        replace(some, texts=tuple(some.texts[index] for index in sorted(indexes)))
+        for (some, _), indexes in zip(pools, taken, strict=True)
+    ]
+
+
+def settled(some: Case) -> Known:
+    """A case whose results the evaluator agrees with.
 
     Raises:
         Disagreement: there is nothing to try mutants on.
     """
-    tally = Tally()
-    known = []
-    for batch in range(BATCHES):
-        some = _case(seeded(batch), batch)
-        agree(some, tally)
-        bare = Known(some, some.checked(), replace(some, texts=some.texts[:FEW]).checked(), ())
-        known.append(replace(bare, results=tuple(_results(bare))))
-    path.write_bytes(pickle.dumps(known))
-    return tally
-
-
-def _case(draw: Draw, batch: int) -> Case:
-    """Small programs over more contacts; some batches look back, some look at few contacts, some train."""
-    some = case(draw, PROGRAMS, contacts=CONTACTS, small=True)
-    people = [contact.contact_id for contact in some.scene.contacts]
-    return replace(
-        some,
-        historical=batch % 4 == 3,
-        chosen=tuple(draw.some(people, 6)) if batch % 3 == 1 else (),
-        cutoffs=some.cutoffs if batch % 3 == 2 else (),
-    )
+    agree(some, Tally())
+    bare = Known(some, some.checked(), replace(some, texts=some.texts[:FEW]).checked(), ())
+    return replace(bare, results=tuple(_results(bare)))
 
 
 def holds(path: Path, *, recheck: bool) -> str:
     """Evaluate all again and compare with what is stored.
 
     Args:
-        path: what `prepare` wrote.
+        path: where the known cases are, pickled.
         recheck: check the texts again instead of taking the stored programs.
 
     Returns:
         What differs; empty if nothing does.
     """
-    for number, known in enumerate(pickle.loads(path.read_bytes())):  # noqa: S301
+    for number, stored in enumerate(pickle.loads(path.read_bytes())):  # noqa: S301
         if recheck:
-            sources = {f"p{index}.seg": text.text for index, text in enumerate(known.case.texts)}
-            program, findings = check(sources, CATALOG, zone=known.case.scene.zone)
-            if program != known.program:
+            sources = {f"p{index}.seg": text.text for index, text in enumerate(stored.case.texts)}
+            program, findings = check(sources, CATALOG, zone=stored.case.scene.zone)
+            if program != stored.program:
                 return f"batch {number}: another program, {findings[:1]}"
             continue
-        for place, (found, expected) in enumerate(zip(_results(known), known.results, strict=True)):
+        for place, (found, expected) in enumerate(zip(_results(stored), stored.results, strict=True)):
             if not same(found, expected):
                 return f"batch {number}: another result {place}"
     return ""

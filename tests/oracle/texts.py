@@ -11,6 +11,11 @@ from tests.oracle.catalog import EVENTS
 from tests.oracle.draw import Draw, Recorder
 from tests.oracle.others import Others
 from tests.oracle.people import MODELS, Scene
+from tests.oracle.productions import CLAUSES
+
+_FILES = 200
+_CONDITIONS = 80
+"""Tries to write a file, and a condition of it, that uses what is sought."""
 
 
 @dataclass(frozen=True)
@@ -31,16 +36,36 @@ class Text:
     choices: tuple[int, ...] = ()
 
 
-def program(draw: Draw, place: Scene, prefix: str, *, small: bool = False) -> Text:
-    """A rule file for a scene, its blocks' names beginning with `prefix`; a small one has a short segment or two."""
-    kept = Recorder(draw)
-    writer = Writer(kept.draw, place.dates(kept.draw), place.words, place.numbers)
-    text = writer.program(prefix, small=small)
+def program(draw: Draw, place: Scene, prefix: str, *, small: bool = False, sought: str = "") -> Text:
+    """A rule file for a scene, its blocks' names beginning with `prefix`.
+
+    Args:
+        draw: where chance comes from.
+        place: whose dates, words and numbers it names.
+        prefix: what the names of its blocks begin with.
+        small: whether it has but a short segment or two.
+        sought: a production that it uses; empty: any will do.
+    """
+    for _ in range(_FILES):
+        kept = Recorder(draw)
+        writer = Writer(kept.draw, place.dates(kept.draw), place.words, place.numbers)
+        writer.seek(sought, kept)
+        text = writer.program(prefix, small=small)
+        if not sought or writer.uses[sought]:
+            break
     return Text(text, writer.uses, writer.segments, prefix, small, tuple(kept.choices))
 
 
 class Writer(Others):
     """Writes rule files."""
+
+    _sought: str = ""
+    _kept: Recorder
+
+    def seek(self, sought: str, kept: Recorder) -> None:
+        """Write conditions again until one uses a production; `kept` forgets the choices of those thrown away."""
+        self._sought = sought
+        self._kept = kept
 
     @property
     def segments(self) -> tuple[str, ...]:
@@ -65,8 +90,8 @@ class Writer(Others):
             blocks.append(self._model(f"{prefix}_{draw.choice(MODELS)}"))
         if draw.chance(10 if small else 30):
             blocks.append(self._trait(f"{prefix}_trait"))
-        many = (1, 1, 1, 1, 1, 1, 1, 2) if small else (1, 1, 1, 1, 2, 2, 3)
-        self._depths = (0, 0, 1) if small else (0, 1, 1, 1)
+        many = (1, 1, 1, 1, 1, 1, 1, 2) if small else (1, 1, 1, 1, 1, 2, 3)
+        self._depths = (0, 0, 1) if small else (0, 0, 1, 1)
         names = [f"{prefix}_s{index}" for index in range(draw.choice(many))]
         blocks += [self._segment(name) for name in names]
         if len(names) > 1 and not self._frozen & set(names[1:]) and draw.chance(50):
@@ -93,12 +118,24 @@ class Writer(Others):
         draw = self._draw
         self._own = name
         self._past = past
-        lines = [f"segment {name}", f"where {self._condition(draw.choice(self._depths))}"]
+        depth = draw.choice(self._depths)
+        where = self._condition(depth) if past else self._sought_condition(depth)
+        lines = [f"segment {name}", f"where {where}"]
         if not past:
             lines += self._clauses()
         self._past = False
         self._segments.append((name, past))
         return "\n  ".join(lines)
+
+    def _sought_condition(self, depth: int) -> str:
+        for _ in range(_CONDITIONS if self._sought and self._sought not in CLAUSES else 0):
+            start, uses = len(self._kept.choices), self.uses.copy()
+            text = self._condition(depth)
+            if self.uses[self._sought]:
+                return text
+            del self._kept.choices[start:]
+            self.uses = uses
+        return self._condition(depth)
 
     def _clauses(self) -> list[str]:
         draw = self._draw

@@ -19,6 +19,7 @@ from tests.oracle.contacts import Contact, Past, Turn
 from tests.oracle.evaluator import Evaluator
 from tests.oracle.notes import Notes
 from tests.oracle.plain import Undecided
+from tests.oracle.ranks import best, cut, undecided_between
 from tests.oracle.zones import zone_of
 
 Members = Mapping[str, bool | None]
@@ -248,34 +249,6 @@ class World:
                 if true is not False:
                     found[block.name][one.contact_id] = since.get(one.contact_id, self.as_of) if true else None
         return found
-
-
-def best(values: Mapping[str, object]) -> list[tuple[object, str]]:
-    """Contacts with their values, the largest first, equal ones by their hash."""
-    by_hash = sorted(values, key=lambda name: sha256(name.encode()).hexdigest())
-    return sorted(((values[name], name) for name in by_hash), key=lambda pair: pair[0], reverse=True)
-
-
-def cut(ranked: list[tuple[object, str]], places: int) -> set[str]:
-    """The first so many.
-
-    Raises:
-        Undecided: floats on both sides of the cut are too near each other.
-    """
-    places = max(places, 0)
-    if 0 < places < len(ranked):
-        undecided_between(ranked[places - 1][0], ranked[places][0])
-    return {name for _, name in ranked[:places]}
-
-
-def undecided_between(one: object, other: object) -> None:
-    """Raise where two float64 numbers are so near each other that the order of additions decides."""
-    if (
-        isinstance(one, float)
-        and isinstance(other, float)
-        and abs(one - other) <= 1e-9 * max(abs(one), abs(other), 1e-9)
-    ):
-        raise Undecided
 
 
 def read_by(program: Program, node: object, frozen: Collection[str], only: str | None) -> set[tuple[str, str]]:

@@ -64,9 +64,10 @@ class Written:
         return " ignoring case"
 
     def _quoted(self, *, filled: bool = False) -> str:
-        word = self._draw.choice([word for word in self._words if word.strip() or not filled] or ["e"])
+        word = self._draw.choice([word for word in self._words if word.strip() or (word and not filled)] or ["e"])
         if filled and len(word) > 2 and self._draw.chance(50):
-            word = word[1:-1]
+            part = self._draw.choice((word[1:-1], word[:1], word[-1:]))
+            word = part if part.strip() else word
         return in_quotes(word)
 
     def _bound(self, kind: Type) -> str:
@@ -93,6 +94,7 @@ class Written:
                 "instant: written": lambda: draw.choice(self._dates),
                 "instant: ago": lambda: f"{self._span(*EXACT)} ago",
                 "instant: months or years ago": lambda: f"{self._span(*STEPS)} ago",
+                "instant: from now": lambda: f"{self._span(*EXACT, *STEPS)} from now",
                 "instant: today or yesterday": lambda: draw.choice(("today", "yesterday")),
             }
         )

@@ -10,6 +10,9 @@ from segserver.specs import Catalog
 WHERE = "segment s where "
 AT = len(WHERE) + 1
 
+CONVERT = "nothing is converted by itself; with a rate of your own it is `... / 1 {} * 0.9 {}`"
+GAIN = "a number gets its unit by `... * 1 {0}`, and loses it by `... / 1 {0}`"
+
 CONDITIONS = [
     # names
     ('contry is "FR"', "unknown-name", 0, "did you mean `country`?"),
@@ -75,13 +78,19 @@ CONDITIONS = [
     ('city between "a" and "b"', "text-order", 0, None),
     ("max(page_view.path) is known", "type-mismatch", 14, "it takes date, instant, number"),
     # units
-    ("mrr > 5 USD", "unit-mismatch", 0, "both sides need the same unit"),
-    ("sum(purchase.amount) + mrr > 5", "unit-mismatch", 0, "both sides need the same unit"),
-    ("household_size > mrr", "unit-mismatch", 0, "both sides need the same unit"),
+    ("mrr > 5 USD", "unit-mismatch", 0, CONVERT.format("EUR", "USD")),
+    ("sum(purchase.amount) + mrr > 5", "unit-mismatch", 0, CONVERT.format("USD", "EUR")),
+    ("household_size > mrr", "unit-mismatch", 0, GAIN.format("EUR")),
+    ("5 between 1 USD and 5 EUR", "unit-mismatch", 0, CONVERT.format("USD", "EUR")),
+    ("5 in (1 USD, 2 EUR)", "unit-mismatch", 5, "write one condition for each unit"),
+    ('country is ""', "empty-pattern", 11, "write `is unknown`"),
+    ('country is not ""', "empty-pattern", 15, "write `is known`"),
+    ('country in ("FR", "")', "empty-pattern", 18, "write `is unknown`"),
+    ("household_size > 3 days", "type-mismatch", 0, "a length of time becomes a number by `... / 1 day`"),
     ("mrr * mrr > 5", "unit-mismatch", 0, "only one side may have a unit"),
     ("1 / mrr > 5", "unit-mismatch", 0, "only one side may have a unit"),
-    ("count(purchase) > 5 USD", "unit-mismatch", 0, "both sides need the same unit"),
-    ("mrr in (5 EUR, 6 USD)", "unit-mismatch", 15, "both sides need the same unit"),
+    ("count(purchase) > 5 USD", "unit-mismatch", 0, GAIN.format("USD")),
+    ("mrr in (5 EUR, 6 USD)", "unit-mismatch", 15, CONVERT.format("EUR", "USD")),
     ("days since last purchase > 3", "duration-needs-unit", 27, "write `3 days`"),
     ("days since last purchase between 3 and 5 days", "duration-needs-unit", 33, "write `3 days`"),
     ("did purchase in last 3", "duration-needs-unit", 21, "for example `3 days`"),

@@ -15,7 +15,7 @@ from segserver.specs import Catalog
 
 FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NOT_RULES = {
-    *("broken-encoding", "too-large", "no-accounts"),
+    *("broken-encoding", "too-large", "too-many-findings", "no-accounts"),
     *("type-conflict", "no-source-order", "name-case", "reserved-name", "double-counting"),
 }
 """Found in bytes or in connection files; their examples are no rule files, other tests here hold them."""

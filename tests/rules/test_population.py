@@ -287,11 +287,11 @@ BAD: list[tuple[str, str, str, str | None]] = [
         "write `anniversary of created_at in next 7 days` for the day of every year",
     ),
     (
-        "renewal in next 2 months",
+        "last_login in next 2 months",
         "future-window",
         "in next 2 months",
-        "write `anniversary of renewal in next 60 days` for the day of every year, or "
-        "`renewal between today and 2 months from now` for this one date",
+        "write `anniversary of last_login in next 62 days` for the day of every year, or "
+        "`last_login between today and 2 months from now` for this one date",
     ),
     ("anniversary of country in next 7 days", "type-mismatch", "country", None),
     ("anniversary of birthday", "syntax-error", "", "for example `anniversary of created_at in next 7 days`"),

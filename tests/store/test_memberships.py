@@ -95,6 +95,20 @@ def test_a_deleted_contact_leaves_because_it_was_deleted(bench: Any) -> None:
     assert causes(bench, 2) == [(contact, "exited", "deleted")]
 
 
+def test_deleted_contacts_leave_every_segment_at_the_instant_of_their_deletion(bench: Any) -> None:
+    bench.take("crm", ContactRecord("1", {}, {}))
+    contact = str(bench.contact()["contact_id"])
+    run(bench, 1, vip=[contact, "b"], other=[contact])
+    bench.take("crm", Deletion("1", FIRST + 2 * DAY))
+    bench.session.create_temp("concerned", "SELECT 'b' AS contact_id")
+    memberships.drop_deleted(bench.session, as_of=FIRST + DAY, run_id="before")
+    memberships.drop_deleted(bench.session, as_of=FIRST + 2 * DAY, run_id="others", among="concerned")
+    assert memberships.sizes(bench.session) == {"vip": 2, "other": 1}
+    memberships.drop_deleted(bench.session, as_of=FIRST + 2 * DAY, run_id="r2")
+    assert memberships.sizes(bench.session) == {"vip": 1}
+    assert causes(bench, 2) == [(contact, "exited", "deleted")] * 2
+
+
 def test_segments_that_were_not_evaluated_keep_their_members(bench: Any) -> None:
     run(bench, 1, vip="a", kept="b")
     table = snapshot(bench, vip="", kept="")

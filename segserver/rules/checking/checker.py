@@ -129,7 +129,8 @@ class Checker:
     def _judge(self, key: Key, block: ParsedBlock, seen: str) -> Verdict | None:
         before = len(self._findings)
         verdict = self._check(key, block)
-        if verdict is not None and self._verdicts is not None and len(self._findings) == before:
+        silent = len(self._findings) == before and not self._findings.is_full(block.name.span.file)
+        if verdict is not None and self._verdicts is not None and silent:
             self._verdicts.held[block.digest] = replace(verdict, seen=seen)
         return verdict
 

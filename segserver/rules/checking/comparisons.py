@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, time
 from decimal import Decimal
 
@@ -84,9 +85,21 @@ def _plain(node: nodes.Compare, left: Value, right: Value, scope: Scope) -> Cond
     both = types.agree(left, right, node.span, scope.findings, verb="compared with")
     if both is None or not _in_score_range(*both, scope):
         return None
+    cure = "is unknown" if node.op == "=" else "is known"
+    if any(_is_empty(side, cure, scope) for side in both):
+        return None
     if _is_day_against_instant(node, *both, scope):
         return None
     return Comparison(node.op, *both, node.ignoring_case, node.span)
+
+
+def _is_empty(side: Value, cure: str, scope: Scope) -> bool:
+    """Whether a written text is empty, which no value ever is: sources that give one mean that it is unknown."""
+    if not isinstance(side, Literal) or side.value != "":
+        return False
+    message = "an empty text is read as unknown, so no value equals it"
+    scope.findings.error("empty-pattern", side.span, message, f"write `{cure}`")
+    return True
 
 
 def _is_day_against_instant(node: nodes.Compare, left: Value, right: Value, scope: Scope) -> bool:
@@ -205,7 +218,7 @@ def _is_pattern(node: nodes.Compare, right: Literal, scope: Scope) -> bool:
     pattern = str(right.value)
     if not pattern:
         message = f'`{node.op} ""` says nothing'
-        scope.findings.error("empty-pattern", right.span, message, 'write what to look for, or `is ""`')
+        scope.findings.error("empty-pattern", right.span, message, "write what to look for, or `is known`")
         return False
     fault = patterns.fault(pattern) if node.op == "matches" else None
     if fault is not None:
@@ -242,7 +255,15 @@ def _one_of(node: nodes.Choice, checked: Value, options: list[Value], scope: Sco
     if any(literal is None for literal in literals):
         return None
     known = tuple(literal for literal in literals if literal is not None)
+    if len({literal.type for literal in known}) > 1:
+        message = f"the values of a list have one unit, and these have {_units(known)}"
+        scope.findings.error("unit-mismatch", node.list_span, message, "write one condition for each unit")
+        return None
     return OneOf(checked, known, node.op == "not in", node.ignoring_case, node.span)
+
+
+def _units(literals: Iterable[Literal]) -> str:
+    return " and ".join(sorted({literal.type.unit or "no unit" for literal in literals}))
 
 
 def written(checked: Value, option: Value, scope: Scope) -> Literal | None:
@@ -250,7 +271,7 @@ def written(checked: Value, option: Value, scope: Scope) -> Literal | None:
     if checked.type.kind is Kind.DATE and isinstance(option, Instant) and isinstance(option.edge, Fixed):
         return _day(option.edge.at, option.span, scope)
     both = types.agree(checked, option, option.span, scope.findings, verb="compared with")
-    if both is None or not _in_score_range(*both, scope):
+    if both is None or not _in_score_range(*both, scope) or _is_empty(both[1], "is unknown", scope):
         return None
     return both[1] if isinstance(both[1], Literal) else None
 
@@ -298,10 +319,15 @@ def between(node: nodes.BetweenValues, scope: Scope) -> Condition | None:
     pairs = [types.agree(checked, bound, bound.span, scope.findings, verb="compared with") for bound in (low, high)]
     if pairs[0] is None or pairs[1] is None or not all(_in_score_range(*pair, scope) for pair in pairs if pair):
         return None
-    if _is_reversed(pairs[0][1], pairs[1][1]):
+    bounds = types.agree(pairs[0][1], pairs[1][1], node.span, scope.findings, verb="compared with")
+    if bounds is None:
+        return None
+    if _is_reversed(*bounds):
         scope.findings.error("reversed-between", node.span, "the lower bound is above the upper one", "swap the bounds")
         return None
-    return Between(pairs[0][0], pairs[0][1], pairs[1][1], node.span)
+    return Between(
+        max((pair[0] for pair in pairs if pair), key=lambda value: value.type.unit or ""), *bounds, node.span
+    )
 
 
 def _is_reversed(low: Value, high: Value) -> bool:

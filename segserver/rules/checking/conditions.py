@@ -32,6 +32,8 @@ from segserver.specs import BOOLEAN, Kind
 
 def condition(node: nodes.Condition, scope: Scope) -> Condition | None:
     """The checked condition; None if it or a part of it is at fault, which is then reported."""
+    if scope.findings.is_full(node.span.file):
+        return None
     match node:
         case nodes.Group():
             return condition(node.item, scope)
@@ -138,8 +140,9 @@ def _member(node: nodes.Member, scope: Scope) -> Condition | None:
 
 
 def _combination(node: nodes.Combination, scope: Scope) -> Condition | None:
+    misplaced = [_belongs_to_where(node, index, scope) for index in range(len(node.items))]
     checked = [
-        None if _belongs_to_where(node, index, scope) else condition(item, scope)
+        None if misplaced[index] or _is_cut_short(node, index, misplaced) else condition(item, scope)
         for index, item in enumerate(node.items)
     ]
     n = _least(node, scope) if node.n is not None else 1
@@ -163,9 +166,18 @@ def _least(node: nodes.Combination, scope: Scope) -> int | None:
     n = whole(node.n, scope.findings, least=1)
     if n is not None and n > len(node.items):
         message = f"at least {n} of {len(node.items)} conditions can never hold"
-        scope.findings.error("bad-number", node.n.span, message)
+        scope.findings.error("bad-number", node.n.span, message, f"write {len(node.items)} or less")
         return None
     return n
+
+
+def _is_cut_short(node: nodes.Combination, index: int, misplaced: list[bool]) -> bool:
+    """Whether the window that an item needs is lost in the faulty item behind it, which is reported."""
+    item = node.items[index]
+    if not isinstance(item, nodes.FirstDidEvent) or item.events.window is not None or open_where(item) is None:
+        return False
+    behind = index + 1
+    return behind < len(node.items) and (misplaced[behind] or isinstance(node.items[behind], nodes.Broken))
 
 
 def _belongs_to_where(node: nodes.Combination, index: int, scope: Scope) -> bool:

@@ -131,7 +131,8 @@ def _feature(node: nodes.FeatureNode, scope: Scope) -> Value | Condition | None:
         return checked[0]
     message = f"the feature `{node.name.text}` is {kind}, and a model takes numbers and conditions"
     hint = f'for example `{node.name.text} = ... is "..."`' if kind.kind is Kind.TEXT else None
-    scope.findings.error("type-mismatch", node.span, message, hint)
+    place = node.span if node.expression is None else node.expression.span
+    scope.findings.error("type-mismatch", place, message, hint)
     return None
 
 

@@ -73,7 +73,7 @@ def refuse_unkept(model: ModelBlock, kept: Kept, findings: Findings) -> None:
         kept: the blocks it may read, and the catalog.
         findings: takes what is wrong, at the place in the model.
     """
-    wanted: list[tuple[object, Span]] = [(feature.value, feature.span) for feature in model.features]
+    wanted: list[tuple[object, Span]] = [(feature.value, feature.value.span) for feature in model.features]
     wanted += [] if model.population is None else [(model.population, model.population.span)]
     wanted.append((model.label, model.label.span))
     for value, place in wanted:

@@ -24,5 +24,6 @@ def fault(pattern: str) -> tuple[str, str | None] | None:
             return "look-around, such as `(?=` and `(?!`, is not available", "use two conditions joined with `and`"
         if _BACK_REFERENCE.search(bare):
             return "back-references, such as `\\1`, are not available", "write the repeated part out"
-        return str(error).removeprefix("Invalid regular expression: "), None
+        cure = r"a sign of patterns that stands for itself has a backslash before it: `\(`, `\*`, `\+`"
+        return str(error).removeprefix("Invalid regular expression: "), cure
     return None

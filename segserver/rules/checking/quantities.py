@@ -16,7 +16,7 @@ LONGEST = timedelta(days=200 * 366)
 UNITS = {unit.value: unit for unit in Unit} | {unit.value.removesuffix("s"): unit for unit in Unit}
 """Words for units of time, plural and singular."""
 
-_ABOUT = {
+ABOUT = {
     Unit.MINUTES: timedelta(minutes=1),
     Unit.HOURS: timedelta(hours=1),
     Unit.DAYS: timedelta(days=1),
@@ -24,6 +24,7 @@ _ABOUT = {
     Unit.MONTHS: timedelta(days=31),
     Unit.YEARS: timedelta(days=366),
 }
+"""The longest that one of each unit can be."""
 
 
 def unit_of(quantity: nodes.Quantity, findings: Findings) -> Unit | None:
@@ -74,16 +75,17 @@ def exact(quantity: nodes.Quantity, findings: Findings, *, zero: bool = False) -
         )
         return None
     if quantity.number < 0 or (quantity.number == 0 and not zero):
-        findings.error("bad-number", quantity.span, "this length of time must be above 0")
+        hint = f"for example `1 {unit.value.removesuffix('s')}`"
+        findings.error("bad-number", quantity.span, "this length of time must be above 0", hint)
         return None
     if _too_long(quantity.number, unit, quantity, findings):
         return None
-    microseconds = quantity.number * (_ABOUT[unit] // timedelta(microseconds=1))
+    microseconds = quantity.number * (ABOUT[unit] // timedelta(microseconds=1))
     return timedelta(microseconds=int(microseconds))
 
 
 def _too_long(number: Decimal | int, unit: Unit, quantity: nodes.Quantity, findings: Findings) -> bool:
-    if number * Decimal(_ABOUT[unit] // timedelta(hours=1) or 1) <= LONGEST // timedelta(hours=1):
+    if number * Decimal(ABOUT[unit] // timedelta(hours=1) or 1) <= LONGEST // timedelta(hours=1):
         return False
     findings.error("bad-number", quantity.span, "a length of time is 200 years at most")
     return True
@@ -98,7 +100,7 @@ def whole(quantity: nodes.Quantity, findings: Findings, *, least: int = 0) -> in
         )
         return None
     if number < least:
-        findings.error("bad-number", quantity.span, f"this must be at least {least}")
+        findings.error("bad-number", quantity.span, f"this must be at least {least}", f"write {least} or more")
         return None
     return int(number)
 
@@ -108,6 +110,6 @@ def share(quantity: nodes.Quantity, findings: Findings, *, most: Decimal | None 
     value = quantity.number / 100 if quantity.percent else quantity.number
     if value <= 0 or (most is not None and value > most):
         bound = "" if most is None else f" and at most {most * 100:f}%"
-        findings.error("bad-number", quantity.span, f"this must be above 0%{bound}")
+        findings.error("bad-number", quantity.span, f"this must be above 0%{bound}", "for example `10%`")
         return None
     return value

@@ -195,7 +195,7 @@ def _step(node: nodes.StepNode, before: list[Step], clauses: Clauses, scope: Sco
         return None
     if before and after <= before[-1].after:
         message = "steps stand in the order of their days, each later than the one before"
-        findings.error("bad-number", node.day.span, message)
+        findings.error("bad-number", node.day.span, message, "put the earlier day first")
     return Step(after, node.content.text if node.content else None)
 
 

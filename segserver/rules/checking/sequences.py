@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from segserver.rules.checking import types
 from segserver.rules.checking.events import refuse_times
 from segserver.rules.checking.quantities import exact
 from segserver.rules.checking.scope import Scope
 from segserver.rules.checking.windows import window
-from segserver.rules.expressions import All, Condition, Link, PropertyValue, Sequence, SequenceStep
+from segserver.rules.expressions import All, Condition, Link, Sequence, SequenceStep
 from segserver.rules.reading import nodes
 from segserver.rules.reading.keywords import PREVIOUS
 from segserver.specs import Event, Kind
@@ -125,16 +124,16 @@ def _link(node: nodes.Condition, place: _Place, scope: Scope) -> Link | None:
     other_kind = scope.property_type(sides[1], place.before) if place.before else None
     if own_kind is None or other_kind is None:
         return None
-    own = PropertyValue(sides[0].text, own_kind, sides[0].span)
-    other = PropertyValue(sides[1].text, other_kind, sides[1].span)
-    if types.agree(own, other, node.span, scope.findings, verb="compared with") is None:
-        return None
     if own_kind.kind in (Kind.TEXTS, Kind.PLACE) or own_kind != other_kind:
+        code = "unit-mismatch" if own_kind.kind is other_kind.kind is Kind.NUMBER else "type-mismatch"
         message = f"a step is linked by equal values, and {own_kind} cannot equal {other_kind} here"
-        scope.findings.error("type-mismatch", node.span, message, "link by a text, a number or a date on both sides")
+        if own_kind == other_kind:
+            message = f"a step is linked by equal values, and {own_kind} is not compared as a whole"
+        hint = "link by two properties of the same type, in the same unit: texts, numbers or dates"
+        scope.findings.error(code, node.span, message, hint)
         return None
     if isinstance(node, nodes.Compare) and node.ignoring_case:
         message = f"`{PREVIOUS}.{sides[1].text}` is compared as it is"
         scope.findings.error("type-mismatch", node.span, message, "leave `ignoring case` out")
         return None
-    return Link(own.name, other.name)
+    return Link(sides[0].text, sides[1].text)

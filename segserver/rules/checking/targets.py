@@ -99,11 +99,11 @@ def _is_named(node: nodes.Push, kind: str, findings: Findings) -> bool:
     if kind == "properties":
         fault = ("this takes no name", "leave the name out") if node.name else None
     elif node.name is None or not node.name.text.strip():
-        fault = ("the name at the destination is missing", None)
+        fault = ("the name at the destination is missing", 'for example "Hot leads"')
     elif kind == "user property":
         fault = _user_property_fault(node.name.text)
     elif kind == "file" and not node.name.text.endswith((".csv", ".parquet")):
-        fault = ("the file's name must end in .csv or .parquet", None)
+        fault = ("the file's name must end in .csv or .parquet", 'for example "hot_leads.csv"')
     if fault is not None:
         findings.error("bad-target", node.name.span if node.name else node.kind.span, *fault)
     return fault is None

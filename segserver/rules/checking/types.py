@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from segserver.errors import Span
-from segserver.rules.expressions import Arithmetic, Literal, Value
+from segserver.rules.expressions import Arithmetic, Literal, PropertyValue, TraitValue, Value
 from segserver.rules.findings import Findings
 from segserver.specs import DURATION, NUMBER, Kind, Type
 
@@ -37,8 +37,16 @@ def agree(left: Value, right: Value, place: Span, findings: Findings, *, verb: s
     if right.type.unit is None and is_constant(right):
         return left, adopt(right, left.type)
     message = f"{_unit(left.type)} cannot be {verb} {_unit(right.type)}"
-    findings.error("unit-mismatch", place, message, "both sides need the same unit")
+    findings.error("unit-mismatch", place, message, _conversion(left.type.unit, right.type.unit))
     return None
+
+
+def _conversion(left: str | None, right: str | None) -> str:
+    """How a number gets the unit of another."""
+    if left and right:
+        return f"nothing is converted by itself; with a rate of your own it is `... / 1 {left} * 0.9 {right}`"
+    unit = left or right
+    return f"a number gets its unit by `... * 1 {unit}`, and loses it by `... / 1 {unit}`"
 
 
 def _unit(kind: Type) -> str:
@@ -52,23 +60,40 @@ def _mismatch(left: Value, right: Value, place: Span, findings: Findings, verb: 
             findings.error("duration-needs-unit", other.span, "a length of time needs its unit", hint)
             return
     message = f"{left.type} cannot be {verb} {right.type}"
-    findings.error("type-mismatch", place, message, _cure(left.type.kind, right.type.kind))
+    findings.error("type-mismatch", place, message, _cure(left, right))
 
 
-def _cure(left: Kind, right: Kind) -> str | None:
-    if left is Kind.TEXTS and right is Kind.TEXT:
-        return "for a list write `contains` or `contains any of (...)`"
-    if left is Kind.TEXT and right in (Kind.NUMBER, Kind.BOOLEAN):
-        return 'text stands in quotes: "5"'
-    if left in INSTANTS and right is Kind.TEXT:
-        return "dates stand without quotes: 2026-03-01"
-    if left in INSTANTS and right is Kind.DURATION:
-        return "write `before 30 days ago` or `after 30 days ago`"
-    if left is Kind.NUMBER and right is Kind.TEXT:
-        return "numbers stand without quotes: 5"
-    if left is Kind.BOOLEAN:
+def _cure(left: Value, right: Value) -> str | None:
+    kinds = (left.type.kind, right.type.kind)
+    for one, other in ((left, right), (right, left)):
+        if isinstance(other, Literal):
+            cure = _written_otherwise(one.type.kind, other)
+            if cure is not None:
+                return cure
+    if any(side.type.kind is Kind.BOOLEAN and not isinstance(side, Literal) for side in (left, right)):
         return "write `is true` or `is false`"
-    return f"its type is {left}; a connection can declare another (`type:`)"
+    if set(kinds) == {Kind.NUMBER, Kind.DURATION}:
+        return "a length of time becomes a number by `... / 1 day`"
+    if Kind.DURATION in kinds and not INSTANTS.isdisjoint(kinds):
+        return "write `before 30 days ago` or `after 30 days ago`"
+    named = next((side for side in (left, right) if isinstance(side, TraitValue | PropertyValue)), None)
+    return None if named is None else f"`{named.name}` is {named.type}; its connection can declare another `type:`"
+
+
+def _written_otherwise(kind: Kind, literal: Literal) -> str | None:
+    """How a written value is written if it is meant to be of another kind."""
+    if kind is Kind.TEXTS and literal.type.kind is Kind.TEXT:
+        return "for a list write `contains` or `contains any of (...)`"
+    if kind is Kind.TEXT and literal.type.kind in (Kind.NUMBER, Kind.BOOLEAN):
+        said = str(literal.value).lower() if literal.type.kind is Kind.BOOLEAN else f"{literal.value:f}"
+        return f'text stands in quotes: "{said}"'
+    if kind in INSTANTS and literal.type.kind is Kind.TEXT:
+        return "dates stand without quotes: 2026-03-01"
+    if kind in INSTANTS and literal.type.kind is Kind.NUMBER:
+        return "write a date such as 2026-03-01, or `after 30 days ago`"
+    if kind is Kind.NUMBER and literal.type.kind is Kind.TEXT:
+        return "numbers stand without quotes: 5"
+    return None
 
 
 def is_constant(value: Value) -> bool:
@@ -103,7 +128,9 @@ def arithmetic(op: str, left: Value, right: Value, place: Span, findings: Findin
     elif kinds == (Kind.DURATION, Kind.DURATION) and op == "/":
         result = NUMBER
     if result is None:
-        findings.error("type-mismatch", place, f"`{op}` means nothing between {left.type} and {right.type}")
+        message = f"`{op}` means nothing between {left.type} and {right.type}"
+        cure = "numbers are multiplied and divided, and lengths of time by numbers"
+        findings.error("type-mismatch", place, message, cure)
         return None
     return Arithmetic(op, left, right, result, place)
 
@@ -113,9 +140,9 @@ def _sum(op: str, left: Value, right: Value, place: Span, findings: Findings) ->
     sides = (left, right) if op == "+" else (right, left)
     for side in sides:
         if side.type.kind not in (Kind.NUMBER, Kind.DURATION):
-            cure = (
-                "compare instants with `before` and `after`, and `30 days ago`" if side.type.kind in INSTANTS else None
-            )
+            cure = "only numbers and lengths of time are added and subtracted"
+            if side.type.kind in INSTANTS:
+                cure = "compare instants with `before` and `after`, and `30 days ago`"
             findings.error("type-mismatch", side.span, f"`{op}` means nothing with {side.type}", cure)
             return None
     both = agree(*sides, place, findings, verb=verb)

@@ -17,6 +17,8 @@ from segserver.specs import BOOLEAN, DURATION, NUMBER, TEXT, Event, Kind, Type
 
 def value(node: nodes.Value, scope: Scope) -> Value | None:
     """The checked value; None if it or a part of it is at fault, which is then reported."""
+    if scope.findings.is_full(node.span.file):
+        return None
     match node:
         case nodes.Quoted():
             return Literal(node.text, TEXT, node.span)

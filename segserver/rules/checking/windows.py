@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from segserver.rules.checking.quantities import UNITS, exact, length
+from segserver.rules.checking.quantities import ABOUT, UNITS, exact, length
 from segserver.rules.checking.scope import Scope
 from segserver.rules.checking.types import INSTANTS
 from segserver.rules.expressions import Aggregate, Anniversary, Condition, CreatedAt, Value
@@ -115,6 +115,7 @@ def exact_unit(unit: Unit) -> str:
 # ---- anniversaries -------------------------------------------------------------------------------------------------
 
 LONGEST_YEAR = timedelta(days=366)
+_MINUTES_OF_A_DAY = 24 * 60
 _BIRTHDAY = "birthday"
 """The one trait that is known to come round every year without `anniversary of` before it."""
 
@@ -157,13 +158,12 @@ def _named(value: nodes.Value) -> str | None:
 def _refuse_bare(written: nodes.Value, checked: Value, ahead: nodes.LastWindow, scope: Scope) -> None:
     """Report `renewal in next 30 days`: whether this year's or every year's day is meant cannot be known."""
     name = _named(written) or "..."
-    quantity = ahead.quantity
-    unit = quantity.unit.text if quantity.unit else "days"
-    yearly = int(quantity.number) * 30 if UNITS.get(unit) is Unit.MONTHS else None
-    every = f"{yearly} days" if yearly else f"{quantity.number:f} {unit}"
-    hint = f"write `anniversary of {name} in next {every}` for the day of every year"
+    number = max(int(ahead.quantity.number), 1)
+    unit = UNITS.get(ahead.quantity.unit.text if ahead.quantity.unit else "", Unit.DAYS)
+    days = min(-(-number * (ABOUT[unit] // timedelta(minutes=1)) // _MINUTES_OF_A_DAY), LONGEST_YEAR.days)
+    hint = f"write `anniversary of {name} in next {days} days` for the day of every year"
     if not isinstance(checked, CreatedAt | Aggregate):
-        hint += f", or `{name} between today and {quantity.number:f} {unit} from now` for this one date"
+        hint += f", or `{name} between today and {number} {unit} from now` for this one date"
     message = f"`in next` behind a value means its day in every year, and stands alone only behind `{_BIRTHDAY}`"
     scope.findings.error("future-window", ahead.span, message, hint)
 

@@ -13,6 +13,7 @@ LINTS = (
     "unknown-in-negation",
     "same-meaning",
     "never-seen",
+    "day-left-out",
     "unused-trait",
     "segment-without-push",
     "segment-without-test",

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from segserver.rules.checking.types import is_constant
 from segserver.rules.expressions import (
     Aggregate,
     All,
     AnyOf,
     AtLeast,
+    Between,
     Comparison,
     ComputedTrait,
     Condition,
     InSegment,
     Not,
+    OneOf,
     Points,
     Score,
+    TextTest,
 )
 from segserver.rules.expressions import Sequence as EventSequence
 from segserver.rules.lint.advice import Advice
@@ -122,19 +126,36 @@ def _at_least(node: AtLeast, solver: Solver, advice: Advice) -> bool:
 
 
 def _single(node: Condition, solver: Solver, advice: Advice) -> bool:
+    constant = _is_constant(node)
     if solver.never(node):
-        advice.give("unreachable", node.span, f"this can never hold: {_why(node, solver)}", "mend the bound")
+        cure = "compare something of the contact" if constant else "mend the bound"
+        advice.give("unreachable", node.span, f"this can never hold: {_why(node, solver)}", cure)
         return True
     if solver.always(node):
         message = f"this holds for everybody: {_why(node, solver)}"
-        advice.give("always-true", node.span, message, "mend the bound, or leave this out")
+        cure = "compare something of the contact" if constant else "mend the bound"
+        cure += ", or allow it with a comment if everybody is meant" if constant else ", or leave this out"
+        advice.give("always-true", node.span, message, cure)
         return True
     return False
+
+
+def _is_constant(node: Condition) -> bool:
+    """Whether a comparison is made of written values alone."""
+    match node:
+        case Comparison(left=left, right=right):
+            return is_constant(left) and is_constant(right)
+        case Between(value=value) | OneOf(value=value) | TextTest(value=value):
+            return is_constant(value)
+        case _:
+            return False
 
 
 def _why(node: Condition, solver: Solver) -> str:
     if isinstance(node, EventSequence):
         return "the window is shorter than the time in which nothing may follow"
+    if _is_constant(node):
+        return "only written values are compared, nothing of the contact"
     about = _subject(solver.reader.formula(node))
     key = about.key if about is not None else None
     match key:

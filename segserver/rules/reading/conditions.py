@@ -17,6 +17,7 @@ import pyparsing as pp
 from segserver.errors import Span
 from segserver.rules.findings import Findings
 from segserver.rules.reading import grammar, nodes, phrases, unsupported
+from segserver.rules.reading.calculations import endless, refuse_chain
 from segserver.rules.reading.cutting import MOST_NESTED, Cutting
 from segserver.rules.reading.open_where import open_where
 from segserver.rules.reading.source import Kind, Piece, Source
@@ -50,16 +51,21 @@ class ConditionReader:
 
     # ---- entry points
 
-    def condition(self, first: int, last: int, anchor: Span) -> nodes.Condition:
+    def condition(
+        self, first: int, last: int, anchor: Span, *, what: str = "a condition", example: str | None = None
+    ) -> nodes.Condition:
         """The condition made of the tokens [first, last).
 
         Args:
             first: index of its first token.
             last: index of the token after it.
             anchor: where the finding goes if there is nothing.
+            what: what is missing then.
+            example: of what is missing.
         """
         if first >= last:
-            self.findings.error("syntax-error", anchor, "a condition is missing here")
+            hint = f"for example `{example}`" if example else None
+            self.findings.error("syntax-error", anchor, f"{what} is missing here", hint)
             return nodes.Broken(span=anchor)
         self._open = False
         if self._cut.pair(first, last):
@@ -166,10 +172,13 @@ class ConditionReader:
         behind = at != parts[0][0]
         place = self.source.span_of(self._tokens[at - 1 if behind else at])
         side = "after" if behind else "before"
-        self.findings.error("syntax-error", place, f"a condition is missing {side} this `{op}`")
+        message = f"a condition is missing {side} this `{op}`"
+        self.findings.error("syntax-error", place, message, f"write one, or leave this `{op}` out")
         return nodes.Broken(span=place)
 
     def _single(self, first: int, last: int) -> nodes.Condition:
+        if self.findings.is_full(self.source.file):
+            return nodes.Broken(span=self._span(first, max(last, first + 1)))
         negations = first
         while negations < last and self._is_negation(negations):
             negations += 1
@@ -231,7 +240,9 @@ class ConditionReader:
             return self._unjoined(close + 1, first, last)
         if close == opening + 1:
             place = self._span(first, last)
-            self.findings.error("syntax-error", place, f"`{op}` needs conditions in its parentheses")
+            written = "at least 2 of" if op == "at least" else op
+            hint = f'for example `{written} (country is "FR", did purchase)`'
+            self.findings.error("syntax-error", place, f"`{op}` needs conditions in its parentheses", hint)
             return nodes.Broken(span=place)
         parts = self._cut.split(opening + 1, close, ",")
         items = tuple(self._any(*part) if part[0] < part[1] else self._missing(",", part[0], parts) for part in parts)
@@ -263,6 +274,10 @@ class ConditionReader:
 
     def _phrase(self, element: pp.ParserElement, first: int, last: int) -> Any:
         tokens = self._tokens[first:last]
+        beyond = endless(tokens)
+        if beyond is not None:
+            refuse_chain(self.findings, self.source.span_of(beyond))
+            return nodes.Broken(span=self._span(first, last))
         piece = self._piece(first, last)
         gap = None if any(token.kind is Kind.STRAY for token in tokens) else unsupported.find(piece)
         if gap is not None:

@@ -44,15 +44,18 @@ class Cutting:
                 if len(open_at) > MOST_NESTED:
                     return self.refuse(index, "too-deep", f"more than {MOST_NESTED} parentheses inside each other")
             elif text == ")" and not open_at:
-                return not stray and self.refuse(index, "syntax-error", "this `)` closes nothing")
+                hint = "leave it out, or open a parenthesis before it"
+                return not stray and self.refuse(index, "syntax-error", "this `)` closes nothing", hint)
             elif text == ")":
                 self.partner[open_at.pop()] = index
         self._unclosed = open_at
-        return not open_at or (not stray and self.refuse(open_at[-1], "syntax-error", "this `(` is never closed"))
+        hint = "add a `)` behind what it holds"
+        return not open_at or (not stray and self.refuse(open_at[-1], "syntax-error", "this `(` is never closed", hint))
 
-    def refuse(self, index: int, code: str, message: str) -> bool:
+    def refuse(
+        self, index: int, code: str, message: str, hint: str = "name a part of it as a trait or segment of its own"
+    ) -> bool:
         """Report a token; always False."""
-        hint = "name a part of it as a trait or segment of its own" if code == "too-deep" else None
         self._findings.error(code, self._source.span_of(self._tokens[index]), message, hint)
         return False
 

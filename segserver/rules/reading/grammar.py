@@ -15,6 +15,7 @@ import pyparsing as pp
 
 from segserver.rules.expressions import Measure
 from segserver.rules.reading import nodes
+from segserver.rules.reading.calculations import LONGEST_CHAIN, refuse_chain
 from segserver.rules.reading.grammar_comparisons import anniversary_of, comparison
 from segserver.rules.reading.grammar_events import events, measured_events, where_clause
 from segserver.rules.reading.grammar_population import bucket, member, past_member, percentile, top
@@ -38,9 +39,6 @@ from segserver.rules.reading.terminals import (
     words_pattern,
 )
 from segserver.rules.times import CalendarStart, Unit
-
-LONGEST_CHAIN = 100
-"""Operations inside each other in one calculation."""
 
 END = pp.StringEnd().set_name("the end")
 
@@ -140,12 +138,7 @@ def _fold(text: str, _at: int, found: pp.ParseResults) -> nodes.Value:
         folded = _operation(op.text, folded, operand)
     if isinstance(folded, nodes.Operation) and folded.depth > LONGEST_CHAIN:
         piece: Piece = text  # type: ignore[assignment]
-        reader(piece).findings.error(
-            "too-deep",
-            folded.span,
-            f"more than {LONGEST_CHAIN} operations in one calculation",
-            "name a part of it as a trait of its own",
-        )
+        refuse_chain(reader(piece).findings, folded.span)
         return nodes.Broken(span=folded.span)
     return folded
 

@@ -33,6 +33,8 @@ _SEQUENCE_ORDER = (
     "the window stands last"
 )
 _REGULAR = "write `in at least 3 of last 4 weeks`"
+_REGULAR_APART = "write it as a condition of its own, joined with `and`: `did login in at least 3 of last 4 weeks`"
+_REGULAR_ALONE = "`in at least 3 of last 4 weeks` says when by itself: leave the other window out"
 
 _BETWEEN_AGES = "a window ends now; for what is older compare two: `count(login) > count(login in last 30 days)`"
 _COMING = "write `between today and 30 days from now`; of a birthday `in next 7 days`"
@@ -88,6 +90,7 @@ _SURPLUS = (
     (r"[0-9] «,» [0-9]{3}\b", "a number has no commas: 1000"),
     (r"«,»", "join conditions with `and` or `or`"),
     (r"^first did .*«then»", "`first did` begins no sequence; write a condition of its own, joined with `and`"),
+    (r"«then»", "a sequence begins with `did`: `did page_view then form_submit`"),
     (r"«followed»", "write `then`"),
     (r"^never «did»", "write `did not`"),
     (r"\b(?:DID|Did) «", "keywords are in small letters: `did`"),
@@ -99,6 +102,8 @@ _SURPLUS = (
     (r"«near»", "write `within 30 km of (48.85, 2.35)`"),
     (r"\b(?:percentile|anniversary) «\(»", "write `{before} of ...`, without parentheses"),
     (r"«in» .*\bcontact", "write `in contact's time zone`"),
+    (r"\b(?:then|first did)\b.*«in» at least", _REGULAR_APART),
+    (r"\b(?:last|this|today|yesterday|since)\b.*«in» at least", _REGULAR_ALONE),
     (r"«in» .*\blast\b.*\bof\b|«in» .*\bof last\b|\bin last [0-9]+ «of»", _REGULAR),
     (r"\bthen\b.*«in» [0-9]", "write `within 2 days`"),
     (r"\bthen\b.*«(?:where|at|exactly|in)»", _SEQUENCE_ORDER),
@@ -198,6 +203,10 @@ def for_wrong(expected: str, found: Token, tokens: Sequence[Token]) -> str | Non
         return "a change to or from unknown has no form of its own; `is unknown` asks about the present value"
     if found.text == "," and expected == "`)`":
         return "a list stands behind `in`, a place behind `within 30 km of`"
+    if expected.startswith("a figure"):
+        return "figures are `positives`, `auc`, `calibration error`, `lift at 10%` and `beats baseline`"
+    if expected.startswith("a percentage") and found.text[:1].isdigit():
+        return f"write `{found.text}%`"
     if expected.startswith("a comparison, or several"):
         return "`where` takes one comparison, or several in parentheses"
     if found.text in RESERVED and expected.startswith(_NAMED):

@@ -8,7 +8,7 @@ from typing import Any
 import pyparsing as pp
 
 from segserver.errors import Span
-from segserver.rules.findings import Findings
+from segserver.rules.findings import MOST_FINDINGS, Findings
 from segserver.rules.reading import grammar_clauses, grammar_tests, nodes, outline, phrases, unsupported
 from segserver.rules.reading.conditions import ConditionReader
 from segserver.rules.reading.keywords import BLOCKS, CLAUSES, RESERVED
@@ -19,9 +19,6 @@ from segserver.rules.reading.terminals import NAME, TEXT
 from segserver.rules.suggest import did_you_mean
 
 _CLAUSE_HINTS = {"caps": "lines of caps are `email at most 3 per 7 days at risk 5%` and `count transactional false`"}
-
-MOST_FINDINGS = 200
-"""A file with as many is read no further."""
 
 
 def parse(file: str, text: str, findings: Findings) -> tuple[nodes.Block, ...]:
@@ -37,6 +34,11 @@ def parse(file: str, text: str, findings: Findings) -> tuple[nodes.Block, ...]:
     """
     source = Source(file, text, findings)
     return _FileReader(source, findings).blocks()
+
+
+_EXPRESSION = "a value or a condition"
+_NAME = "a name is letters, digits and `_`: `hot_leads`"
+_TITLE = 'for example "three views make a lead"'
 
 
 class _FileReader:
@@ -58,7 +60,8 @@ class _FileReader:
                 continue
             unread = stretches[len(read) :]
             message = f"reading stops here: {len(self._findings)} findings in this file, {len(unread)} blocks unread"
-            self._error(self._span(stretch.first, stretch.inside), message, "mend what is found above, and check again")
+            place = self._span(stretch.first, stretch.inside)
+            self._findings.stop(place, message)
             read += [self._head(left) for left in unread]
             break
         return tuple(block for block in read if block is not None)
@@ -106,7 +109,7 @@ class _FileReader:
     def _one(self, element: pp.ParserElement, at: int, last: int, what: str, behind: Span) -> Any:
         """The single token at an index by a terminal of the grammar; None, with a finding, if it is another thing."""
         if at >= last:
-            self._error(behind, f"{what} is missing")
+            self._error(behind, f"{what} is missing", _TITLE if element is TEXT else _NAME)
             return None
         token = self._tokens[at]
         piece = phrases.piece(self._source, token.start, token.end, self._conditions)
@@ -114,7 +117,9 @@ class _FileReader:
             return element.parse_string(piece, parse_all=True)[0]
         except pp.ParseBaseException:
             if token.kind is not Kind.STRAY:
-                hint = f"`{token.text}` is a keyword" if token.text in RESERVED else None
+                hint = _TITLE if element is TEXT else _NAME
+                if token.text in RESERVED:
+                    hint = f"`{token.text}` is a keyword; {hint}"
                 self._error(self._source.span_of(token), f"expected {what}, found `{token.text}`", hint)
             return None
 
@@ -141,10 +146,14 @@ class _FileReader:
     def _trait(self, block: Stretch, name: nodes.Name) -> nodes.TraitNode:
         at = block.inside + 1
         if at < block.last and self._tokens[at].text == "=":
-            expression = self._conditions.condition(at + 1, block.last, self._span(at, at + 1))
+            example = f"trait {name.text} = count(purchase in last 30 days)"
+            expression = self._conditions.condition(
+                at + 1, block.last, self._span(at, at + 1), what=_EXPRESSION, example=example
+            )
         else:
             place = self._span(at, at + 1) if at < block.last else name.span
-            self._error(place, f"expected `=` and a value after `trait {name.text}`")
+            hint = f"for example `trait {name.text} = count(purchase in last 30 days)`"
+            self._error(place, f"expected `=` and a value after `trait {name.text}`", hint)
             expression = nodes.Broken(span=place)
         return nodes.TraitNode(name, expression, span=self._span(block.first, block.inside + 1))
 
@@ -206,7 +215,8 @@ class _FileReader:
 
     def _phrase(self, element: pp.ParserElement, block: str, clause: Stretch, keyword: Span) -> Any:
         if clause.inside >= clause.last:
-            self._error(keyword, f"`{clause.key}` stands alone; it says nothing")
+            hint = "say what belongs behind it, or leave it out"
+            self._error(keyword, f"`{clause.key}` stands alone; it says nothing", hint)
             return nodes.Broken(span=keyword)
         tokens = self._tokens[clause.inside : clause.last]
         piece = phrases.piece(self._source, tokens[0].start, tokens[-1].end, self._conditions)
@@ -221,7 +231,8 @@ class _FileReader:
     def _flag(self, clause: Stretch) -> object:
         if clause.inside < clause.last and self._tokens[clause.inside].kind is not Kind.STRAY:
             found = self._tokens[clause.inside]
-            self._error(self._source.span_of(found), f"`{clause.key}` stands alone, found `{found.text}` after it")
+            message = f"`{clause.key}` stands alone, found `{found.text}` after it"
+            self._error(self._source.span_of(found), message, f"leave `{found.text}` out")
         return True
 
     def _limit(self, clause: Stretch, keyword: Span) -> nodes.LimitNode | nodes.Broken:
@@ -282,7 +293,10 @@ class _FileReader:
                 self._source.span_of(found), f"expected `=` after the feature `{name.text}`, found `{found.text}`"
             )
             return nodes.FeatureNode(name, nodes.Broken(span=name.span), span=name.span)
-        expression = self._conditions.condition(first + 2, last, self._span(first + 1, first + 2))
+        example = f"{name.text} = count(purchase in last 30 days)"
+        expression = self._conditions.condition(
+            first + 2, last, self._span(first + 1, first + 2), what=_EXPRESSION, example=example
+        )
         return nodes.FeatureNode(name, expression, span=self._span(first, last))
 
     # ---- tests

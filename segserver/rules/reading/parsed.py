@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any, cast
 
 from segserver.errors import Diagnostic, Severity, Span
-from segserver.rules.findings import Findings
+from segserver.rules.findings import MOST_FINDINGS, Findings
 from segserver.rules.reading import nodes
 from segserver.rules.reading.graph import Key, Place, reads
 from segserver.rules.reading.source import decode
@@ -94,7 +94,7 @@ def read(file: str, raw: str | bytes) -> ParsedFile:
     """Read a file; text that cannot be read is in the findings."""
     from segserver.rules.reading.parse import parse  # a grammar is built only where text is read
 
-    findings = Findings()
+    findings = Findings(MOST_FINDINGS)
     text = decode(file, raw, findings)
     blocks = [] if text is None else [_block(node) for node in parse(file, text, findings)]
     return ParsedFile(findings.sorted(), tuple(blocks))

@@ -22,6 +22,57 @@ def told(found: Any) -> list[tuple[str, int, str]]:
     return [(item.code, item.span.line, item.message) for item in found]
 
 
+# ---- days that are left out
+
+LEFT_OUT = "this ends at 00:00 of 2026-01-31, so the day itself is left out"
+
+
+@pytest.mark.parametrize(
+    ("condition", "better"),
+    [
+        ("created_at between 2026-01-01 and 2026-01-31", ">= 2026-01-01 and ... before 2026-02-01"),
+        ("created_at between 30 days ago and 2026-01-31", ">= 30 days ago and ... before 2026-02-01"),
+        ("created_at <= 2026-01-31", "before 2026-02-01"),
+        ("2026-01-31 >= last_login", "before 2026-02-01"),
+        ("did visit where at <= 2026-01-31", "before 2026-02-01"),
+    ],
+)
+def test_a_day_that_ends_a_stretch_of_instants_is_left_out(condition: str, better: str, linted: Any) -> None:
+    (found,) = linted(f"segment s\n  where {condition}\n")
+    assert (found.code, found.message) == ("day-left-out", LEFT_OUT)
+    assert found.hint == f"write `... {better}` to have all of it, or the time of day that is meant"
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "created_at between 2026-01-01 and 2026-01-31 00:00",
+        "created_at between 2026-01-01 and 2026-01-31 23:59",
+        "created_at before 2026-01-31",
+        "created_at >= 2026-01-31",
+        "created_at between yesterday and today",
+        "signup_date between 2026-01-01 and 2026-01-31",
+        "signup_date <= 2026-01-31",
+        "did visit between 2026-01-01 and 2026-01-31",
+    ],
+)
+def test_other_bounds_leave_no_day_out(condition: str, linted: Any) -> None:
+    assert not linted(f"segment s\n  where {condition}\n")
+
+
+# ---- written values alone
+
+
+def test_a_comparison_of_written_values_says_that_it_looks_at_nobody(linted: Any) -> None:
+    why = "only written values are compared, nothing of the contact"
+    cure = "compare something of the contact"
+    (always,) = linted("segment s\n  where true\n")
+    assert (always.code, always.message) == ("always-true", f"this holds for everybody: {why}")
+    assert always.hint == f"{cure}, or allow it with a comment if everybody is meant"
+    (never,) = linted("segment s\n  where 5 in (1, 2)\n")
+    assert (never.code, never.message, never.hint) == ("unreachable", f"this can never hold: {why}", cure)
+
+
 # ---- unknown values inside a negation
 
 
