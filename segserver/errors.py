@@ -124,10 +124,25 @@ def _excerpt(span: Span, sources: Mapping[str, str]) -> list[str]:
     row = _CONTROL.sub("\ufffd", rows[span.line - 1].rstrip("\r"))
     start = span.column - 1
     stop = span.end_column - 1 if span.end_line == span.line else len(row)
-    before, marked = row[:start], row[start : max(stop, start + 1)]
+    first, last = _window(len(row), start)
+    before, marked = row[first:start], row[start : min(max(stop, start + 1), last)]
+    head, tail = "…" * (first > 0), "…" * (last < len(row))
     pad = "".join("\t" if char == "\t" else " " * _width(char) for char in before)
     carets = "^" * max(1, sum(_width(char) for char in marked))
-    return [f"  {span.line:>4} | {row}", f"       | {pad}{carets}"]
+    return [f"  {span.line:>4} | {head}{row[first:last]}{tail}", f"       | {' ' * len(head)}{pad}{carets}"]
+
+
+_SHOWN = 120
+"""Characters of a line that are shown at most."""
+
+_LEAD = 40
+"""Of these, how many stand before the place in question where the line is cut."""
+
+
+def _window(length: int, place: int) -> tuple[int, int]:
+    """The stretch of a line that is shown for a place in it: all of it, if it is short enough."""
+    first = max(0, min(place - _LEAD, length - _SHOWN))
+    return first, min(length, first + _SHOWN)
 
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")

@@ -27,7 +27,7 @@ class Examination:
 
     Attributes:
         diagnostics: all findings of all files, by file and place: just those of `workspace.read`.
-        files: how many were read.
+        files: how many were read, files of manual members aside.
         sources: text of every file, for showing findings; empty where there are none.
     """
 
@@ -47,6 +47,7 @@ def examine(directory: Path, replacing: Mapping[str, bytes] | None = None) -> Ex
         SettingsError: there is no workspace at that place.
     """
     files = read_files(directory, replacing)
+    count = len(files)
     rules = rules_of(files)
     others = {name: content for name, content in files.items() if name not in rules}
     rule_files = RuleFiles(directory)
@@ -56,7 +57,7 @@ def examine(directory: Path, replacing: Mapping[str, bytes] | None = None) -> Ex
         around = _surroundings(files)
         findings += around.findings
         if not around.usable:
-            return _examination(files, findings)
+            return _examination(files, findings, count)
         memory = Memory(around.catalog, around.settings.zone, Verdicts())
     judged = judge(rule_files.read(rules), memory.catalog, zone=memory.zone, verdicts=memory.verdicts)
     if not findings:
@@ -68,7 +69,7 @@ def examine(directory: Path, replacing: Mapping[str, bytes] | None = None) -> Ex
         lists = manual_lists(directory, judged.manual, _surroundings(files).connections)
         files |= lists.contents
         findings += lists.findings
-    return _examination(files, findings)
+    return _examination(files, findings, count)
 
 
 def _surroundings(files: Mapping[str, bytes]) -> Surroundings:
@@ -77,9 +78,9 @@ def _surroundings(files: Mapping[str, bytes]) -> Surroundings:
     return surroundings(files)
 
 
-def _examination(files: Mapping[str, bytes], findings: list[Diagnostic]) -> Examination:
+def _examination(files: Mapping[str, bytes], findings: list[Diagnostic], count: int) -> Examination:
     if not findings:
-        return Examination((), len(files))
+        return Examination((), count)
     from segserver.surroundings import showable
 
-    return Examination(tuple(sorted(findings, key=lambda finding: finding.span)), len(files), showable(files))
+    return Examination(tuple(sorted(findings, key=lambda finding: finding.span)), count, showable(files))

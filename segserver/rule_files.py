@@ -21,6 +21,7 @@ from segserver.rules import catalog_text
 from segserver.rules.checking.verdicts import Verdicts, from_data, to_data
 from segserver.rules.reading.parsed import ParsedFile, from_lines, read, to_lines
 from segserver.specs import Catalog
+from segserver.workspace_files import STANDARD_INPUT
 
 WORTH_PROCESSES = 400_000
 """Bytes of text from which on starting processes costs less than it saves."""
@@ -50,8 +51,8 @@ class RuleFiles:
         self._memory = directory / ".segserver" / "rules" / "verdicts"
 
     def read(self, sources: Mapping[str, bytes]) -> list[ParsedFile]:
-        """Every file, in the order of the names; only what is not remembered is read from its text."""
-        names = {name: _key(version(), raw) for name, raw in sorted(sources.items())}
+        """Every file, in the order of `_place`; only what is not remembered is read from its text."""
+        names = {name: _key(version(), raw) for name, raw in sorted(sources.items(), key=_place)}
         found = {name: self._remembered(key, name) for name, key in names.items()}
         fresh = {name: sources[name] for name, parsed in found.items() if parsed is None}
         for name, lines in zip(fresh, _read(fresh), strict=True):
@@ -110,6 +111,12 @@ class RuleFiles:
                     path.unlink(missing_ok=True)
         except OSError as error:
             _log.info("old trees of rules stay where they are: %s", error)
+
+
+def _place(file: tuple[str, bytes]) -> tuple[bool, str]:
+    """Standard input comes last: what it shares with a file is its own mistake."""
+    name, _ = file
+    return name == STANDARD_INPUT, name
 
 
 def _whole(path: Path) -> str | None:

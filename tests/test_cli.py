@@ -41,7 +41,9 @@ def _standard_input(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["members", "recnt"], "there is no segment 'recnt'; segments: recent, french_spenders"),
+        (["members", "recnt"], "there is no segment 'recnt'; did you mean `recent`?"),
+        (["members", "zzz"], "there is no segment 'zzz'; segments: `french_spenders`, `recent`"),
+        (["test", "--match", "zzz"], "no test has 'zzz' in its title"),
         (["explain", ADA, "recnt"], "there is no segment 'recnt'"),
         (["explain", "nobody@example.com", "recent"], "'nobody@example.com'"),
         (["train", "buy"], "there is no model 'buy'; models: none yet"),
@@ -113,6 +115,16 @@ def test_check_reads_rules_from_standard_input_with_the_workspace(shop: Any, mon
     assert answer.text.startswith("-:2:31: error: there is no trait `contry` [unknown-name]")
     _standard_input(monkeypatch, b'segment mine where in segment recent and country is "FR"\n')
     assert shop("check", "-").code == 0
+
+
+def test_a_name_that_standard_input_takes_is_its_mistake(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    push = b'push to files file "French_spenders.csv"'
+    _standard_input(monkeypatch, b'segment recent where country is "FR"\nsegment m where country is "FR" ' + push)
+    places = [
+        (item["code"], item["file"], item["related"][0]["file"])
+        for item in shop("check", "-", "--format", "json").json()
+    ]
+    assert places == [("duplicate-name", "-", "rules/shop.seg"), ("shared-target", "-", "rules/shop.seg")]
 
 
 def test_errors_do_not_mix_with_what_a_machine_reads(shop: Any) -> None:
@@ -322,9 +334,9 @@ def test_every_reading_command_speaks_json(shop: Any, arguments: list[str]) -> N
 def test_members_are_listed_for_people_with_their_names(shop: Any) -> None:
     shop("run", "--as-of", AS_OF)
     lines = shop("members", "recent").text.splitlines()
-    assert lines[0].split() == ["contact", "since", "known", "as"]
+    assert lines[0].split() == ["contact", "since", "(Europe/Paris)", "known", "as"]
     assert sorted(line.split()[-1] for line in lines[1:]) == [ADA, BO]
-    assert all("2026-03-01 00:00" in line for line in lines[1:])
+    assert all("2026-03-01 01:00" in line for line in lines[1:])
     assert len(shop("members", "recent", "--limit", "1").text.splitlines()) == 2
 
 

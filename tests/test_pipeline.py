@@ -394,8 +394,8 @@ STATE = ("memberships", "membership_changes", "pending", "cutoffs", "segment_sta
 
 def test_a_plan_far_ahead_changes_nothing_that_a_run_reads(stage: MakeStage) -> None:
     one = stage(
-        "segment buyers where did purchase in last 30 days push to crm list \"Buyers\"\n"
-        "segment patient where country is \"FR\" enter after 1 day limit 1 by spent\n"
+        'segment buyers where did purchase in last 30 days push to crm list "Buyers"\n'
+        'segment patient where country is "FR" enter after 1 day limit 1 by spent\n'
         "trait spent = sum(purchase.amount)\n",
         CADENCE.replace("french", "buyers"),
     )

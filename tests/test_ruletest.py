@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from segserver import ruletest
+from segserver.errors import SettingsError
 
 RULES = """\
 model buy_soon "Buys soon"
@@ -118,7 +119,8 @@ def test_results_come_in_the_order_written_whatever_their_instants(tested: Any) 
 def test_only_tests_whose_title_matches_are_run(tested: Any) -> None:
     blocks = "\n".join(f'test "{title}"\n{AT}  given a contact\n  expect in buyers\n' for title in ("One", "Two"))
     assert [result.title for result in tested(blocks, match="tWo")] == ["Two"]
-    assert tested(blocks, match="three") == []
+    with pytest.raises(SettingsError, match="no test has 'three' in its title; 2 tests are known"):
+        tested(blocks, match="three")
 
 
 def test_a_result_is_plain_data(tested: Any) -> None:

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from segserver.clock import format_instant
 from segserver.engine import Engine
+from segserver.identity import normalise
 from segserver.store import memberships, people, state
 from segserver.store.members import contact_for, members_of_segment
 from segserver.store.session import Session
@@ -60,7 +61,7 @@ def members(engine: Engine, segment: str, *, after: str | None, limit: int) -> l
 def contact(engine: Engine, key: str) -> dict[str, object] | None:
     """All that is known of one contact; None where nobody has the id or identity, or several have."""
     with engine.store.session() as session:
-        found = contact_for(session, key)
+        found = contact_for(session, key, phone=normalise("phone", key))
         known = None if found is None else people.person(session, found)
     return None if known is None else {name: plain(value) for name, value in known.items()}
 

@@ -13,8 +13,9 @@ from segserver.engine import Engine
 from segserver.errors import SettingsError
 from segserver.execution import Champion, champions, execute, versions
 from segserver.explain import Explanation, explain
+from segserver.identity import normalise
 from segserver.store import standing, state
-from segserver.store.members import contact_for
+from segserver.store.members import contacts_for
 from segserver.store.session import Session, compose
 
 AMONG = "explained contact"
@@ -33,12 +34,7 @@ def explain_contact(engine: Engine, contact: str, segment: str, as_of: datetime 
         SettingsError: nobody is known by that name, or several are.
     """
     with engine.store.session() as session:
-        contact_id = contact_for(session, contact)
-        if contact_id is None:
-            raise SettingsError(
-                f"no contact, or more than one, is known as {contact!r}; give an e-mail address, another identity "
-                "or the id that `segserver members` shows"
-            )
+        contact_id = _one(contact, contacts_for(session, contact, phone=normalise("phone", contact)))
         instant = as_of or state.last_evaluated(session) or engine.clock.now()
         serving, _ = champions(session, engine.workspace, instant, engine.key)
         session.load(AMONG, pa.table({"contact_id": [contact_id]}))
@@ -53,7 +49,21 @@ def explain_contact(engine: Engine, contact: str, segment: str, as_of: datetime 
             historical=as_of is not None,
             cutoffs=standing.cutoffs(session, versions(serving)) if as_of is None else {},
         )
+        found = replace(found, asked=contact)
         return replace(found, since=_since(session, segment, contact_id)) if as_of is None else found
+
+
+def _one(asked: str, found: Sequence[str]) -> str:
+    """The contact that is meant by what somebody typed."""
+    if len(found) == 1:
+        return found[0]
+    if found:
+        some = ", ".join(found[:5]) + (" and others" if len(found) > 5 else "")
+        raise SettingsError(f"{len(found)} contacts are known as {asked!r}; give one of their ids: {some}")
+    raise SettingsError(
+        f"no contact is known as {asked!r}; give an e-mail address, another identity "
+        "or the id that `segserver members` shows"
+    )
 
 
 def _since(session: Session, segment: str, contact_id: str) -> datetime | None:

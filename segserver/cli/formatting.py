@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import os
 import shutil
+import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +20,10 @@ from segserver.errors import Diagnostic, SettingsError, Span, render
 
 if TYPE_CHECKING:
     from segserver.specs import Kind
+
+
+RULES = ".seg"
+"""How the names of rule files end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,8 @@ def fmt(invocation: Invocation, paths: tuple[str, ...], only_check: bool, diff: 
         raise SettingsError("`-` stands alone: format files and standard input one after the other")
     results = list(_format(invocation.settings.workspace, paths))
     writes = not (only_check or diff)
+    if writes:
+        _demand_writable(results)
     for result in results:
         if writes and result.changed and result.path is not None and result.after is not None:
             _replace(result.path.resolve(), result.after)
@@ -112,7 +120,7 @@ def _read(directory: Path, paths: Sequence[str]) -> tuple[dict[str, tuple[Path |
         return files, {}
     reading = read(directory, {name: raw for name, (_, raw) in files.items() if name == STANDARD_INPUT})
     if not paths:
-        names = sorted(name for name in reading.sources if name.endswith(".seg"))
+        names = sorted(name for name in reading.sources if name.endswith(RULES))
         files = {name: (directory / name, (directory / name).read_bytes()) for name in names}
     return files, compared(reading.workspace.program) if reading.workspace else {}
 
@@ -121,8 +129,22 @@ def _named(directory: Path, path: str) -> tuple[str, tuple[Path | None, bytes]]:
     if path == "-":
         return path, (None, sys.stdin.buffer.read())
     found = Path(path).resolve()
+    if Path(path).suffix != RULES:
+        raise SettingsError(f"{path} is no rule file: their names end in {RULES}")
     name = found.relative_to(directory).as_posix() if found.is_relative_to(directory) else path
     return name, (found, found.read_bytes())
+
+
+def _demand_writable(results: Sequence[Formatted]) -> None:
+    """Refuse before the first file is touched: one that may not be written would be replaced all the same."""
+    for result in results:
+        if result.changed and result.path is not None and not _is_writable(result.path):
+            raise SettingsError(f"{result.name} may not be written; allow it (chmod u+w), or name the other files")
+
+
+def _is_writable(path: Path) -> bool:
+    """Whether the owner may write; asked of the mode, for which root is no exception."""
+    return bool(path.stat().st_mode & stat.S_IWUSR) and os.access(path, os.W_OK)
 
 
 def _replace(path: Path, text: str) -> None:

@@ -81,7 +81,7 @@ def _show(invocation: Invocation, reading: Reading, shown: Sequence[Diagnostic],
     if form == "json":
         invocation.print_json([item.to_dict() for item in shown])
         return
-    files = len(_rules(reading))
+    files = sum(bool(text.strip()) for text in _rules(reading).values())
     counted = f"{files} rule file{'s' * (files != 1)}"
     if reading.workspace is None:
         invocation.say(f"{render(shown, reading.sources)}\n\nadvice is given once these are mended")

@@ -13,6 +13,7 @@ from segserver.cli.invocation import Invocation
 from segserver.cli.writing import FORMAT
 from segserver.clock import parse_instant
 from segserver.errors import SettingsError
+from segserver.rules.suggest import did_you_mean, listed
 
 if TYPE_CHECKING:
     from segserver.engine import Engine
@@ -100,9 +101,11 @@ def labels(engine: Engine) -> tables.Labels:
 def members(invocation: Invocation, segment: str, as_of: datetime | None, limit: int | None, form: str) -> None:
     """List who is in SEGMENT since the last run, or who was at an earlier instant."""
     from segserver import pipeline
+    from segserver.compiler.windows import to_local
 
     with invocation.open() as engine:
         _require_segment(engine, segment)
+        zone = engine.workspace.program.zone
         found = pipeline.members(engine, segment, as_of=as_of, limit=limit)
     rows = [
         {
@@ -116,10 +119,10 @@ def members(invocation: Invocation, segment: str, as_of: datetime | None, limit:
     if form == "json":
         invocation.print_json(rows)
         return
-    table = tables.plain_table("contact", "since", "known as", "")
+    table = tables.plain_table("contact", f"since ({zone})", "known as", "")
     for one in found:
         known_as = ", ".join(value for kind, values in one.identities.items() for value in values if kind == "email")
-        since = f"{one.entered_at:%Y-%m-%d %H:%M}" if one.entered_at else ""
+        since = f"{to_local(one.entered_at, zone):%Y-%m-%d %H:%M}" if one.entered_at else ""
         table.add_row(
             one.contact_id,
             since,
@@ -131,8 +134,9 @@ def members(invocation: Invocation, segment: str, as_of: datetime | None, limit:
 
 def _require_segment(engine: Engine, segment: str) -> None:
     if segment not in engine.workspace.program.segments:
-        known = ", ".join(engine.workspace.program.segments) or "none yet"
-        raise SettingsError(f"there is no segment {segment!r}; segments: {known}")
+        known = engine.workspace.program.segments
+        hint = did_you_mean(segment, known, otherwise=f"segments: {listed(known)}")
+        raise SettingsError(f"there is no segment {segment!r}; {hint}")
 
 
 @click.command()

@@ -122,7 +122,9 @@ def _show_kept(console: Console, evaluation: EvaluationReport) -> None:
         names = ", ".join(evaluation.current_only)
         console.print(f"read as it is today, since no history is kept: {names}", markup=False)
     if evaluation.strangers:
-        console.print(f"{len(evaluation.strangers):,} rows of manual lists name no contact, or several:")
+        count = len(evaluation.strangers)
+        rows = "1 row of a manual list names" if count == 1 else f"{count:,} rows of manual lists name"
+        console.print(f"{rows} no contact, or several:")
     for row in evaluation.strangers[:SAMPLE]:
         console.print(f"  {row}", markup=False)
 

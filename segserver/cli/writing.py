@@ -95,13 +95,15 @@ def test(invocation: Invocation, match: str, junit: Path | None, form: str) -> i
     from segserver.workspace import load
 
     results = run_tests(load(invocation.settings.workspace), match)
+    if match and not results:
+        raise SettingsError(f"no test has {match!r} in its title; `segserver test` without --match shows all titles")
     if junit is not None:
         junit.write_bytes(as_junit(results))
     if form == "json":
         invocation.print_json([result.to_dict() for result in results])
     else:
         for result in results:
-            invocation.console.print(result.render(), markup=False)
+            invocation.say(result.render())
         failed = sum(not result.passed for result in results)
         invocation.console.print(f"\n{len(results) - failed} passed, {failed} failed")
     return 0 if all(result.passed for result in results) else 1
@@ -122,12 +124,15 @@ def show_help(invocation: Invocation, page: str | None) -> None:
     if page is None:
         for name in sorted(pages):
             title = pages[name].read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
-            invocation.console.print(f"  segserver help {name:<14} {title}", markup=False)
+            invocation.console.print(f"  segserver help {name:<14} {title}", markup=False, soft_wrap=True)
         return
     if page not in pages:
         raise SettingsError(f"there is no page {page!r}; pages: {', '.join(sorted(pages))}")
     text = pages[page].read_text(encoding="utf-8")
-    invocation.console.print(Markdown(text) if invocation.console.is_terminal else text, markup=False)
+    if invocation.console.is_terminal:
+        invocation.console.print(Markdown(text))
+    else:
+        invocation.say(text.rstrip("\n"))
 
 
 COMMANDS = (init, check, test, show_help)

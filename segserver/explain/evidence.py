@@ -8,8 +8,10 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from segserver.compiler.walk import Node, children
+from segserver.compiler.windows import to_local
 from segserver.compiler.witnesses import Became, Happened, Passed, Sight
 from segserver.explain.verdicts import Verdict, Witness
+from segserver.explain.words import step_words
 from segserver.relations import property_column
 from segserver.rules.expressions import (
     AccountAny,
@@ -62,7 +64,11 @@ def witnessed(program: Program, verdict: Verdict, seen: Mapping[Sight, Rows]) ->
     if verdict.node is None or isinstance(verdict.node, All | AnyOf | Not | AtLeast | InSegment):
         return replace(verdict, parts=parts)
     if isinstance(verdict.node, Steps):
-        witnesses = _match(verdict.node, seen) if verdict.holds else _tails(program, verdict.node, seen)
+        found = _match(verdict.node, seen)
+        witnesses = found if verdict.holds else _tails(program, verdict.node, seen)
+        if not verdict.holds:
+            note, cure = _broken(program, verdict.node, found)
+            verdict = replace(verdict, note=note, turned=(cure, ""))
     else:
         witnesses = tuple(
             witness
@@ -175,14 +181,34 @@ def _tails(program: Program, node: Steps, seen: Mapping[Sight, Rows]) -> tuple[W
     return tuple({(witness.what, witness.at): witness for some in found for witness in some}.values())
 
 
+def _broken(program: Program, node: Steps, begun: Sequence[Witness]) -> tuple[str, str]:
+    """Where a sequence that was not found breaks off, and what would go on with it."""
+    steps = [step_words(step) for step in node.steps]
+    if not begun:
+        return f"step 1 is missing: `{steps[0]}`", " and then ".join(f"`{step}`" for step in steps)
+    last = begun[-1]
+    after = f"{last.what} of {to_local(last.at, program.zone):%Y-%m-%d %H:%M}"
+    if len(begun) == len(steps):
+        return f"every step was found, and `{_absent(node)}` follows or may still follow the {after}", (
+            f"nothing that is `{_absent(node)}` after a {last.what}"
+        )
+    step = steps[len(begun)]
+    return f"step {len(begun) + 1} is missing: `{step}` after the {after}", f"`{step}` after a {last.what}"
+
+
+def _absent(node: Steps) -> str:
+    return "" if node.absent is None else step_words(node.absent)
+
+
 def _match(node: Steps, seen: Mapping[Sight, Rows]) -> tuple[Witness, ...]:
-    """The latest events that are the sequence; nothing if they lie further back than what was read."""
+    """The latest events that are the sequence, or as many of its first steps as there are."""
     steps = _all_steps(node)
     read = [
         sorted(seen.get(_of_step(node, place, node.window if place < len(node.steps) else ALL_TIME), ()), key=_at)
         for place in range(len(steps))
     ]
     dead: set[tuple[int, int]] = set()
+    begun: list[Mapping[str, object]] = []
 
     def find(place: int, before: int | None) -> list[Mapping[str, object]] | None:
         previous = None if before is None else read[place - 1][before]
@@ -192,13 +218,18 @@ def _match(node: Steps, seen: Mapping[Sight, Rows]) -> tuple[Witness, ...]:
             row = read[place][index]
             if (place, index) in dead or (previous is not None and not _continues(steps[place], previous, row)):
                 continue
+            path.append(row)
+            if len(path) > len(begun):
+                begun[:] = path
             rest = find(place + 1, index)
+            path.pop()
             if rest is not None:
                 return [row, *rest]
             dead.add((place, index))
         return None
 
-    chain = find(0, None) or []
+    path: list[Mapping[str, object]] = []
+    chain = find(0, None) or begun
     return tuple(Witness(step.event, _at(row), _details(row)) for step, row in zip(steps, chain, strict=False))
 
 

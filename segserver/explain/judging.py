@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from segserver.compiler import finishing
-from segserver.compiler.inner import Listed, Placed, Reaches, Stored, TrueSince
+from segserver.compiler.inner import Candidate, Listed, Placed, Reaches, Stored, TrueSince
 from segserver.compiler.ranking import Cut, key
 from segserver.compiler.standing import Standing
 from segserver.compiler.walk import Node, children
@@ -53,6 +53,8 @@ def parts_of(node: Node) -> Iterator[Node]:
     """What a node looks at directly."""
     if isinstance(node, Likely):
         yield Score(node.model)
+    if isinstance(node, Top | Percentile) and node.among is not None:
+        yield InSegment(node.among)
     yield from children(node)
 
 
@@ -72,7 +74,20 @@ class Judge:
         if node in self._questions.missing:
             note = f"model {self._questions.missing[node]} has no serving version"
             return Verdict(text, None, observed, parts, note, node, _needed(node))
-        return Verdict(text, bool(self._read(node)), observed, parts, note, node, _needed(node))
+        turned = self._outranking(node, observed, parts) if isinstance(node, Top) else None
+        return Verdict(text, bool(self._read(node)), observed, parts, note, node, _needed(node), turned=turned)
+
+    def _outranking(self, node: Top, observed: Sequence[Observed], parts: Sequence[Verdict]) -> tuple[str, str] | None:
+        """What it takes to be, and not to be, among the best."""
+        seen = _told(observed)
+        leaving = f"no longer {words(node)} ({seen})"
+        if parts and parts[0].holds is False:
+            return f"in segment {node.among}, whose contacts alone are ranked", leaving
+        cutoff = self._questions.cutoffs.get(key(self._program, node))
+        if cutoff is None or cutoff.value is None:
+            return None
+        bound = self._amount(_counted(cutoff.value, node.by), node.by)
+        return f"{words(node.by)} above {bound}, which the last one in has (now {seen})", leaving
 
     def _read(self, node: Node) -> object:
         return self._row[self._questions.observed.columns[node]]
@@ -106,7 +121,7 @@ class Judge:
             return None
         if cutoff.everyone or cutoff.value is None:
             return "there is room for all"
-        return said.format(self._show(_counted(cutoff.value, by)))
+        return said.format(self._amount(_counted(cutoff.value, by), by))
 
     def _inside(self, node: Condition) -> Iterator[Verdict]:
         """The verdicts shown below a condition."""
@@ -119,6 +134,8 @@ class Judge:
                 yield from (self.verdict(item) for item in items)
             case Not(item=item):
                 yield self.verdict(item)
+            case Top(among=str(among)) | Percentile(among=str(among)):
+                yield self.verdict(InSegment(among))
             case AccountAny():
                 return
             case _:
@@ -171,11 +188,21 @@ class Judge:
 
     def _limit(self, name: str, limit: Limit) -> Verdict:
         places = f"{limit.count}" if limit.share is None else f"{literal(limit.share * 100)}%"
-        text = f"among the first {places} by {words(limit.by)}"
-        seen = self._observe(limit.by)
-        turned = (f"{text} ({seen.text} is {seen.shown})", f"no longer {text} ({seen.text} is {seen.shown})")
-        note = self._cut(Placed(name), limit.by, "the last one in has {}")
-        return Verdict(text, bool(self._read(Placed(name))), (seen,), note=note, role="limit", turned=turned)
+        text, by = f"among the first {places} by {words(limit.by)}", words(limit.by)
+        observed = tuple(self._observe(value) for value in dict.fromkeys(_values(limit.by)))
+        cutoff = self._questions.cutoffs.get(key(self._program, Placed(name)))
+        placed, note = bool(self._read(Placed(name))), self._cut(Placed(name), limit.by, "the last one in has {}")
+        known = all(item.value is not None for item in observed)
+        if not placed and known and cutoff is not None and cutoff.everyone and not self._read(Candidate(name)):
+            return Verdict(text, True, observed, note=note, role="limit", turned=("", ""))
+        free = f"a free place among the first {places}: members keep theirs, the next one goes to the highest {by}"
+        enters = f"{free} ({_told(observed)})" if known else f"{by} known, and {free}"
+        keeps = bool(self._read(Stored(name))) and limit.share is None
+        leaves = "" if keeps else f"no longer {text} ({_told(observed)})"
+        if not placed:
+            why = "members keep their places" if known else "who is ranked by something unknown has no place"
+            note = why if note is None else f"{note}; {why}"
+        return Verdict(text, placed, observed, note=note, role="limit", turned=(enters, leaves))
 
     # ---- values
 
@@ -189,7 +216,11 @@ class Judge:
         value = self._read(node)
         if node.type.kind is Kind.DURATION and value is not None:
             value = timedelta(microseconds=int(str(value)))
-        return Observed(words(node), value, self._show(value))
+        return Observed(words(node), value, self._amount(value, node))
+
+    def _amount(self, value: object, of: Value) -> str:
+        """A value with its unit."""
+        return f"{self._show(value)} {of.type.unit}" if of.type.unit and value is not None else self._show(value)
 
     def _show(self, value: object) -> str:
         match value:
@@ -203,6 +234,10 @@ class Judge:
                 return f"({latitude:.6g}, {longitude:.6g})"
             case _:
                 return literal(value)
+
+
+def _told(observed: Sequence[Observed]) -> str:
+    return "; ".join(f"{item.text} is {item.shown}" for item in observed)
 
 
 def _counted(text: str, by: Value) -> object:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from segserver.compiler import finishing
-from segserver.compiler.inner import Listed, Placed, Stored, TrueSince
+from segserver.compiler.inner import Candidate, Listed, Placed, Stored, TrueSince
 from segserver.compiler.observations import Observations, compile_observations
 from segserver.compiler.requirements import Requirements
 from segserver.compiler.standing import Standing
@@ -131,6 +131,6 @@ def _state(program: Program, standing: Standing, block: SegmentBlock) -> Iterato
         yield TrueSince(name)
     yield from (claim(rival, standing) for rival in finishing.rivals(program, name))
     if block.limit is not None:
-        yield Placed(name)
+        yield from (Candidate(name), Placed(name))
     if block.manual is not None:
         yield Listed(name)

@@ -46,8 +46,8 @@ def to_dict(explanation: Explanation) -> dict[str, object]:
 
 
 def _lines(explanation: Explanation) -> Iterator[str]:
-    at = _instant(explanation.as_of)
-    subject = f"contact {explanation.contact_id}"
+    at = f"{to_local(explanation.as_of, explanation.zone):%Y-%m-%d %H:%M} {explanation.zone}"
+    subject = explanation.asked or f"contact {explanation.contact_id}"
     if explanation.verdict is None:
         yield f"{subject} does not exist at {at}: not created yet, deleted or merged into another"
         return
@@ -55,7 +55,6 @@ def _lines(explanation: Explanation) -> Iterator[str]:
     beside = [word for word, holds in (("held out", explanation.held_out), ("a draft", explanation.draft)) if holds]
     if explanation.since is not None:
         beside.insert(0, f"a member since {to_local(explanation.since, explanation.zone):%Y-%m-%d %H:%M}")
-    beside += [f"times below are {explanation.zone}"] if explanation.zone != "UTC" else []
     yield f"{subject} {said} {explanation.segment} at {at}" + (f" ({'; '.join(beside)})" if beside else "")
     yield from _verdict_lines(explanation.verdict, 0, explanation.zone)
     for reason in explanation.scores:
@@ -111,10 +110,6 @@ def _reason_lines(reason: ModelReason) -> Iterator[str]:
     rest = reason.contributions[_SHOWN_CONTRIBUTIONS:]
     if rest:
         yield f"  {sum(item.log_odds for item in rest):+8.3f}  {len(rest)} more"
-
-
-def _instant(at: datetime) -> str:
-    return format_instant(at.replace(microsecond=0))
 
 
 # ---- which branch decides ------------------------------------------------------------------------------------------

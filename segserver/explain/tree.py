@@ -14,6 +14,7 @@ from segserver.compiler.plan import Materialise, ScoreModel, Step
 from segserver.compiler.witnesses import compile_witnesses
 from segserver.explain import turning
 from segserver.explain.evidence import READ, sights, witnessed
+from segserver.explain.expiring import expiry
 from segserver.explain.judging import Row
 from segserver.explain.questions import Questions, ask
 from segserver.explain.verdicts import Contribution, Explanation, ModelReason, Verdict
@@ -96,7 +97,7 @@ def explain(
         verdict=verdict,
         scores=tuple(_reason(step, serving, runner) for step in steps),
         turns=turning.turns(verdict),
-        expiry=turning.expiry(verdict, as_of),
+        expiry=expiry(verdict, as_of, program),
         held_out=bool(verdict.holds) and _is_held_out(questions, segment, row, runner, prefix),
     )
 

@@ -1,4 +1,4 @@
-"""What would have to change for a verdict to turn, and when it turns by itself.
+"""What would have to change for a verdict to turn.
 
 Each condition counts as one change, whatever it takes. Of all ways to turn a rule those with the fewest changes are
 told; conditions that could not be evaluated cannot be turned.
@@ -6,38 +6,32 @@ told; conditions that could not be evaluated cannot be turned.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from itertools import islice, product
+from math import asin, cos, radians, sin, sqrt
 
-from segserver.explain.verdicts import Expiry, Observed, Turn, Verdict
+from segserver.explain.verdicts import Observed, Turn, Verdict
 from segserver.explain.words import words
-from segserver.explain.written import length, literal
+from segserver.explain.written import counted, length, literal, window
 from segserver.rules.expressions import (
-    Aggregate,
+    AccountAny,
+    Changed,
     Comparison,
-    CreatedAt,
     Did,
-    FirstDid,
+    HasBeen,
+    InBucket,
     InSegment,
-    Instant,
     Literal,
+    Near,
     Not,
-    TraitValue,
 )
-from segserver.rules.times import ALL_TIME, Ago, Unit, Window
-from segserver.specs import Kind
+from segserver.rules.times import ALL_TIME
 
 WAYS = 3
 """Ways told at most."""
-
-_EXACT = {
-    Unit.MINUTES: timedelta(minutes=1),
-    Unit.HOURS: timedelta(hours=1),
-    Unit.DAYS: timedelta(days=1),
-    Unit.WEEKS: timedelta(weeks=1),
-}
 
 _Way = tuple[tuple[Verdict, bool], ...]
 """Single conditions, each with what it must become."""
@@ -57,12 +51,12 @@ def _ways(verdict: Verdict, wanted: bool) -> list[_Way]:
         return []
     if verdict.holds is wanted:
         return [()]
-    if verdict.role == "kept":
+    if verdict.role == "kept" or _is_fixed(verdict, wanted):
         return []
     if isinstance(verdict.node, Not):
         return _ways(verdict.parts[0], not wanted)
     if isinstance(verdict.node, InSegment) and verdict.parts:
-        return _ways(_membership(verdict, wanted), wanted)
+        return _ways(membership(verdict, wanted), wanted)
     if verdict.needed is None or not verdict.parts:
         return [((verdict, wanted),)]
     needed = verdict.needed if wanted else len(verdict.parts) - verdict.needed + 1
@@ -74,11 +68,26 @@ def _ways(verdict: Verdict, wanted: bool) -> list[_Way]:
     return _combined(each, missing)
 
 
-def _membership(verdict: Verdict, wanted: bool) -> Verdict:
+def _is_fixed(verdict: Verdict, wanted: bool) -> bool:
+    """Whether nothing that happens to a contact turns a single condition."""
+    if verdict.turned is not None:
+        return not verdict.turned[0 if wanted else 1]
+    match verdict.node:
+        case InBucket() | Comparison(left=Literal(), right=Literal()):
+            return True
+        case _:
+            return False
+
+
+def membership(verdict: Verdict, wanted: bool) -> Verdict:
     """What decides whether a contact will be a member: newcomers meet `where`, members `stay while`."""
     if len(verdict.parts) == 1 and verdict.parts[0].role is None:
         return verdict.parts[0]
-    roles = ("where", "wait") if wanted or not any(part.role == "stay" for part in verdict.parts) else ("stay",)
+    held = {part.role: part.holds for part in verdict.parts}
+    if wanted:
+        roles = ("where",) if held.get("before") else ("where", "wait")
+    else:
+        roles = ("stay",) if "stay" in held else ("where",)
     body = _all(part for part in verdict.parts if part.role in (*roles, "rival", "limit", "kept"))
     listed = [part for part in verdict.parts if part.role == "manual"]
     return Verdict("", body.holds or listed[0].holds, parts=(body, *listed), needed=1) if listed else body
@@ -116,10 +125,45 @@ def _change(leaf: Verdict, wanted: bool) -> str:
             if wanted and high is not None:
                 return f"{'no' if high == 0 else f'at most {high}'} {happens} (now {times})"
             return _opposite_count(happens, times, low, high)
-        case Comparison(op=op) if op in _BOUNDS:
+        case Comparison(op=op) if op in BOUNDS:
             return _to_bound(leaf, op, wanted)
+        case AccountAny(item=item):
+            return f"{'some' if wanted else 'no'} contact of the account for whom `{words(item)}`"
+        case HasBeen() as node:
+            return _lasting(leaf, node, wanted)
+        case Changed() as node:
+            made = words(replace(node, window=ALL_TIME)).removeprefix(f"{words(node.trait)} changed")
+            when = window(node.window)
+            return f"{'a' if wanted else 'no'} change of {words(node.trait)}{made}{'' if wanted else when}{_now(leaf)}"
+        case Near() as node if leaf.observed and isinstance(leaf.observed[0].value, Mapping):
+            seen = leaf.observed[0]
+            to = f"{'at most' if wanted else 'above'} {literal(node.kilometres)} km"
+            return f"{seen.text} from {_distance(node, leaf.observed[0].value):,.1f} km away to {to}"
         case _:
             return _plainly(leaf, wanted)
+
+
+def _lasting(leaf: Verdict, node: HasBeen, wanted: bool) -> str:
+    trait, value = words(node.trait), words(node.value)
+    if not wanted:
+        return f"{trait} other than {value}{_now(leaf)}"
+    lasting = counted(node.start.amount, node.start.unit)
+    if any(item.value == node.value.value for item in leaf.observed):
+        return f"{trait} to stay {value} until it has been so for {lasting}"
+    return f"{trait} to become {value} and to stay so for {lasting}{_now(leaf)}"
+
+
+def _now(leaf: Verdict) -> str:
+    facts = "; ".join(f"{item.text} is {item.shown}" for item in leaf.observed)
+    return f" (now {facts})" if facts else ""
+
+
+def _distance(node: Near, place: Mapping[str, float]) -> float:
+    """Kilometres on the great circle, as the rule measures them."""
+    north, south = radians(float(node.latitude)), radians(float(place["latitude"]))
+    apart = radians(float(node.longitude) - float(place["longitude"]))
+    half = sin((north - south) / 2) ** 2 + cos(north) * cos(south) * sin(apart / 2) ** 2
+    return 2 * 6371.0088 * asin(min(1.0, sqrt(half)))
 
 
 def _opposite_count(happens: str, times: int, low: int, high: int | None) -> str:
@@ -128,7 +172,7 @@ def _opposite_count(happens: str, times: int, low: int, high: int | None) -> str
     return f"no {happens} (now {times})" if low == 1 else f"at most {low - 1} {happens} (now {times})"
 
 
-_BOUNDS = {"<": "below", "<=": "at most", ">": "above", ">=": "at least"}
+BOUNDS = {"<": "below", "<=": "at most", ">": "above", ">=": "at least"}
 _OPPOSITES = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
 
@@ -139,122 +183,15 @@ def _to_bound(leaf: Verdict, op: str, wanted: bool) -> str:
     seen, bound = leaf.observed[0], node.right
     if not wanted and seen.value is None:
         return _plainly(leaf, wanted)
-    reached = _BOUNDS[op if wanted else _OPPOSITES[op]]
+    reached = BOUNDS[op if wanted else _OPPOSITES[op]]
     unit = f" {bound.type.unit}" if bound.type.unit else ""
     shown = length(bound.value) if isinstance(bound.value, timedelta) else literal(bound.value)
     return f"{seen.text} from {seen.shown} to {reached} {shown}{unit}"
 
 
 def _plainly(leaf: Verdict, wanted: bool) -> str:
-    facts = "; ".join(f"{item.text} is {item.shown}" for item in leaf.observed)
-    said = f"`{leaf.text}` {'holds' if wanted else 'no longer holds'}"
-    return f"{said} (now {facts})" if facts else said
+    return f"`{leaf.text}` {'holds' if wanted else 'no longer holds'}{_now(leaf)}"
 
 
 def _number(observed: Observed) -> int:
     return int(Decimal(str(observed.value)))
-
-
-# ---- what time does ------------------------------------------------------------------------------------------------
-
-
-def expiry(verdict: Verdict, as_of: datetime) -> Expiry | None:
-    """When a verdict turns by itself if nothing happens before, as far as windows of exact lengths tell.
-
-    Args:
-        verdict: with the witnesses of its conditions.
-        as_of: naive UTC.
-    """
-    if verdict.holds is None or _holds(verdict, set()) is not verdict.holds:
-        return None
-    moves = sorted(
-        ((at, leaf) for leaf in _leaves(verdict) if (at := _turns_at(leaf, as_of)) and at > as_of), key=_first
-    )
-    turned: set[int] = set()
-    for at, leaf in moves:
-        turned.add(id(leaf))
-        if _holds(verdict, turned) is not verdict.holds:
-            return Expiry(at, leaf.text, not leaf.holds)
-    return None
-
-
-def _first(move: tuple[datetime, Verdict]) -> datetime:
-    return move[0]
-
-
-def _leaves(verdict: Verdict) -> Iterator[Verdict]:
-    if not verdict.parts:
-        yield verdict
-    for part in verdict.parts:
-        yield from _leaves(part)
-
-
-def _holds(verdict: Verdict, turned: set[int]) -> bool | None:
-    """The verdict once some of its single conditions have turned."""
-    if not verdict.parts:
-        return verdict.holds if id(verdict) not in turned else not verdict.holds
-    parts = [_holds(part, turned) for part in verdict.parts]
-    if None in parts:
-        return None
-    if isinstance(verdict.node, Not):
-        return not parts[0]
-    if isinstance(verdict.node, InSegment):
-        return _holds(_membership(verdict, not verdict.holds), turned)
-    return sum(bool(part) for part in parts) >= verdict.needed if verdict.needed is not None else verdict.holds
-
-
-def _turns_at(leaf: Verdict, as_of: datetime) -> datetime | None:
-    """When a single condition turns if nothing happens, or None if it does not or is not known to."""
-    match leaf.node:
-        case Did(count=count, low=low, high=high):
-            return _runs_out(leaf, _back(count.window), low, high)
-        case FirstDid(window=within) if leaf.holds and leaf.witnesses:
-            back = _back(within)
-            return None if back is None else leaf.witnesses[0].at + back + _TICK
-        case Comparison(op=op, left=left, right=Literal(value=timedelta() as bound)) if _is_growing(left):
-            return _grows(leaf, op, bound, as_of)
-        case Comparison(op=op, left=CreatedAt() | TraitValue(), right=Instant(edge=Ago() as edge)):
-            return _grows_old(leaf, op, edge)
-        case _:
-            return None
-
-
-_TICK = timedelta(microseconds=1)
-
-
-def _back(within: Window) -> timedelta | None:
-    """The exact length of a window that ends now."""
-    if within.end is not None or not isinstance(within.start, Ago) or within.start.unit not in _EXACT:
-        return None
-    return within.start.amount * _EXACT[within.start.unit]
-
-
-def _runs_out(leaf: Verdict, back: timedelta | None, low: int, high: int | None) -> datetime | None:
-    """When so many events have left the window that the verdict turns; the last ones are known."""
-    left = low if leaf.holds else None if high is None else high + 1
-    if back is None or not left or left > len(leaf.witnesses):
-        return None
-    return leaf.witnesses[-left].at + back + _TICK
-
-
-def _is_growing(value: object) -> bool:
-    """Whether a value is a length of time since an event that goes on growing."""
-    return isinstance(value, Aggregate) and value.window == ALL_TIME and value.type.kind is Kind.DURATION
-
-
-def _grows(leaf: Verdict, op: str, bound: timedelta, as_of: datetime) -> datetime | None:
-    """When a growing length of time passes a bound."""
-    seen = leaf.observed[0].value if leaf.observed else None
-    if op not in _BOUNDS or (op in (">", ">=")) is leaf.holds or not isinstance(seen, timedelta):
-        return None
-    return as_of + (bound - seen) + (_TICK if op in (">", "<=") else timedelta(0))
-
-
-def _grows_old(leaf: Verdict, op: str, edge: Ago) -> datetime | None:
-    """When an instant in the past lies further back than a length of time."""
-    seen = leaf.observed[0].value if leaf.observed else None
-    if op not in _BOUNDS or edge.unit not in _EXACT or (op in ("<", "<=")) is leaf.holds:
-        return None
-    if not isinstance(seen, datetime):
-        return None
-    return seen + edge.amount * _EXACT[edge.unit] + (_TICK if op in ("<", ">=") else timedelta(0))

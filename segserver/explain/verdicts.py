@@ -53,7 +53,7 @@ class Verdict:
         needed: how many of the parts have to hold; None for a single condition.
         witnesses: what happened that it looks at, the last ones, in the order of time.
         role: what a clause is to its segment: "where", "stay", "before", "wait", "rival", "limit", "manual" or "kept".
-        turned: what it takes for a clause to hold, and not to hold, in words; None for a condition.
+        turned: what it takes to hold, and not to hold, in words, empty where nothing does; None where the node tells.
     """
 
     text: str
@@ -124,6 +124,7 @@ class Explanation:
         since: when the contact entered, by the last run; None if it was no member then, or the instant is another.
         held_out: a member that is neither pushed nor scheduled.
         draft: the segment is evaluated and never pushed.
+        asked: what the contact was called by whoever asks; None: the id.
     """
 
     segment: str
@@ -139,3 +140,4 @@ class Explanation:
     since: datetime | None = None
     held_out: bool = False
     draft: bool = False
+    asked: str | None = None

@@ -52,9 +52,10 @@ from segserver.rules.expressions import (
     WasIn,
 )
 from segserver.rules.expressions import Sequence as Steps
-from segserver.specs import Kind
+from segserver.specs import BOOLEAN, Kind
 
 _SINCE = (Measure.SINCE_FIRST, Measure.SINCE_LAST)
+_TRUE = Literal(True, BOOLEAN)
 _WORDED = (Kind.TEXT, Kind.BOOLEAN, Kind.TEXTS)
 
 
@@ -103,6 +104,8 @@ def _points(node: Points) -> str:
 
 def _comparison(node: Comparison) -> str:
     op = node.op
+    if op == "=" and isinstance(node.left, Literal) and node.right == _TRUE:
+        return words(node.left)
     if node.left.type.kind in _WORDED:
         op = {"=": "is", "!=": "is not"}.get(op, op)
     elif node.left.type.kind in (Kind.INSTANT, Kind.DATE):
@@ -168,12 +171,13 @@ def _regular(node: Regular) -> str:
 
 
 def _sequence(node: Steps) -> str:
-    steps = " then ".join(_step(step) for step in node.steps)
-    absent = "" if node.absent is None else f" then not {_step(node.absent)}"
+    steps = " then ".join(step_words(step) for step in node.steps)
+    absent = "" if node.absent is None else f" then not {step_words(node.absent)}"
     return f"did {steps}{absent}{window(node.window)}"
 
 
-def _step(step: SequenceStep) -> str:
+def step_words(step: SequenceStep) -> str:
+    """The rule text of one step of a sequence."""
     wanted = step.where.items if isinstance(step.where, All) else () if step.where is None else (step.where,)
     parts = [f"({words(item)})" if isinstance(item, AnyOf) else words(item) for item in wanted]
     parts += [f"{link.property} = previous.{link.previous}" for link in step.links]

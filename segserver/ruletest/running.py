@@ -14,8 +14,10 @@ from segserver.clock import FixedClock
 from segserver.compiler.plan import Calendar, Materialise, ScoreModel, Step
 from segserver.compiler.segments import compile_segments
 from segserver.compiler.sql import to_sql
+from segserver.errors import SettingsError
 from segserver.membership import snapshot
 from segserver.rules.program import Expectation, Program, TestBlock
+from segserver.rules.suggest import nearest
 from segserver.ruletest.given import Given, contact_id, fill, score
 from segserver.ruletest.results import Failure, TestResult
 from segserver.ruletest.scope import ranks, tested
@@ -46,8 +48,17 @@ class Group:
 
 
 def run_tests(workspace: Workspace, match: str = "") -> list[TestResult]:
-    """Run the tests whose title contains `match`, in the order of the files."""
+    """Run the tests whose title contains `match`, in the order of the files.
+
+    Raises:
+        SettingsError: no title contains it.
+    """
     chosen = [test for test in workspace.program.tests if match.casefold() in test.title.casefold()]
+    if not chosen and match:
+        titles = [test.title for test in workspace.program.tests]
+        near = nearest(match, titles)
+        cure = f"did you mean {near!r}?" if near else f"{len(titles)} tests are known"
+        raise SettingsError(f"no test has {match!r} in its title; {cure}")
     if not chosen:
         return []
     failed: dict[int, tuple[Failure, ...]] = {}

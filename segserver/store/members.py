@@ -67,18 +67,29 @@ def _by_kind(keys: object) -> dict[str, tuple[str, ...]]:
     return kinds
 
 
-def contact_for(session: Session, text: str) -> str | None:
-    """The contact a person names by an id of ours (merged ones included) or by any identity, written exactly.
+def contact_for(session: Session, text: str, *, phone: str | None = None) -> str | None:
+    """The contact a person names by an id of ours or by any identity; None where nobody has it, or several have."""
+    found = contacts_for(session, text, phone=phone)
+    return found[0] if len(found) == 1 else None
 
-    None where nobody has it, or several have.
+
+def contacts_for(session: Session, text: str, *, phone: str | None = None) -> list[str]:
+    """All contacts that an id of ours (merged ones included) or an identity names.
+
+    Args:
+        session: of the store.
+        text: what a person typed; the case of an e-mail address does not matter.
+        phone: the same as numbers are kept, if it can be one.
     """
     found = session.rows(
         """SELECT contact_id FROM contacts WHERE contact_id = $text
         UNION SELECT survivor FROM merges WHERE loser = $text
-        UNION SELECT contact_id FROM identities WHERE value = $text OR (kind = 'email' AND value = lower($text))""",
-        {"text": text},
+        UNION SELECT contact_id FROM identities WHERE value = $text
+            OR (kind = 'email' AND value = lower($text)) OR (kind = 'phone' AND value = $phone)
+        ORDER BY contact_id""",
+        {"text": text, "phone": phone},
     )
-    return str(found[0]["contact_id"]) if len(found) == 1 else None
+    return [str(row["contact_id"]) for row in found]
 
 
 def segments_of(session: Session, contact_id: str) -> dict[str, datetime]:

@@ -45,6 +45,24 @@ def test_named_files_alone_are_formatted(loose: Any) -> None:
     assert text(loose, "rules/other.seg") == "segment   other where subscribed"
 
 
+def test_a_file_that_may_not_be_written_is_refused_before_any_is_touched(loose: Any) -> None:
+    loose.write({"rules/alone.seg": LOOSE.replace("buyers", "others")})
+    (loose.directory / "rules/loose.seg").chmod(0o444)
+    answer = loose("fmt")
+    assert answer.code == 2
+    assert "rules/loose.seg may not be written; allow it (chmod u+w)" in answer.text
+    assert text(loose) == LOOSE
+    assert text(loose, "rules/alone.seg") == LOOSE.replace("buyers", "others")
+    assert loose("fmt", "--check").code == 1
+
+
+def test_what_is_no_rule_file_is_refused(loose: Any) -> None:
+    loose.write({"notes.txt": LOOSE})
+    answer = loose("fmt", str(loose.directory / "notes.txt"))
+    assert (answer.code, text(loose, "notes.txt")) == (2, LOOSE)
+    assert "notes.txt is no rule file: their names end in .seg" in answer.text
+
+
 def test_check_writes_nothing_and_ends_with_1_if_a_file_would_change(loose: Any) -> None:
     answer = loose("fmt", "--check")
     assert (answer.code, answer.text) == (1, "would format rules/loose.seg\n1 to format, 1 already so\n")

@@ -93,6 +93,12 @@ def test_values_are_compared_with_those_of_the_last_run(shop: Any) -> None:
     assert 'no contact had "France" as its `country` when profiled at 2026-03-01T00:00:00Z [never-seen]' in answer.text
 
 
+def test_empty_standard_input_is_no_rule_file(shop: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"")))
+    shop.append("rules/shop.seg", TESTED)
+    assert shop("lint", "-").text == "nothing to say about 1 rule file\n"
+
+
 def test_a_damaged_profile_is_named_with_its_cure(shop: Any) -> None:
     shop.write({".segserver/profile.json": "{"})
     answer = shop("lint")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
 from segserver.explain import Explanation, Verdict, render, to_dict
+from segserver.explain.turning import turns
 from segserver.rules.check import check
 from segserver.rules.program import Program
+from segserver.specs import TEXT, Trait
 
 from ..compiler.conftest import AS_OF, CATALOG, World
 from .test_explain import explained
@@ -215,3 +218,92 @@ def test_an_instant_that_grows_old_turns_a_verdict(people: World) -> None:
     assert found.expiry is not None
     assert found.expiry.at == datetime(2026, 3, 29, 0, 30) + 30 * DAY + timedelta(microseconds=1)
     assert found.expiry.holds
+
+
+@pytest.mark.parametrize(
+    ("condition", "after"),
+    [
+        ("sum(purchase.amount in last 30 days) > 50", 20),
+        ("sum(purchase.amount in last 30 days) > 30", 28),
+        ("spent > 50", 5),
+        ("spent = 40", 5),
+        ("spent = 41", None),
+        ("count(purchase in last 30 days) >= 2", 20),
+        ("count(purchase in last 30 days) < 1", 28),
+        ("count(purchase in last 30 days) > 5", None),
+        ("did purchase then purchase in last 30 days", 20),
+        ("stage changed in last 10 days", 6),
+        ('stage changed from "lead" in last 10 days', 6),
+        ('stage changed to "lead" in last 10 days', None),
+        ('stage has been "mql" for at least 9 days', 5),
+        ('stage has been "lead" for at least 9 days', None),
+        ("entered segment base in last 10 days", 7),
+    ],
+)
+def test_figures_sequences_and_changes_turn_as_their_windows_pass(
+    condition: str, after: int | None, people: World
+) -> None:
+    bought(people, 10, 2, amount=Decimal(40))
+    people.took("a", "stage", "lead", AS_OF - 9 * DAY, AS_OF - 4 * DAY)
+    people.took("a", "stage", "mql", AS_OF - 4 * DAY)
+    people.change("a", "entered", "base", AS_OF - 3 * DAY)
+    text = "trait spent = sum(purchase.amount in last 15 days)\nsegment base where subscribed\n"
+    found = explained(people, rules(f"{text}segment s\n  where {condition}\n"))
+    if after is None:
+        assert found.expiry is None
+        return
+    assert found.expiry is not None
+    assert timedelta(0) <= found.expiry.at - (AS_OF + after * DAY) <= timedelta(microseconds=1)
+
+
+def test_a_sequence_that_breaks_off_says_at_which_step(people: World) -> None:
+    bought(people, 3)
+    found = about(people, 'did purchase then visit where path is "/tea" within 5 days')
+    step = '`visit where path is "/tea" within 5 days`'
+    assert f"step 2 is missing: {step} after the purchase of {AS_OF - 3 * DAY:%Y-%m-%d %H:%M}" in render(found)
+    assert [turn.changes for turn in found.turns] == [(f"{step} after a purchase",)]
+    assert "step 1 is missing: `visit`" in render(about(people, "did visit then purchase"))
+
+
+@pytest.mark.parametrize(
+    ("condition", "change"),
+    [
+        ("home within 30 km of (48.85, 2.35)", "home from 111.2 km away to at most 30 km"),
+        (
+            'stage has been "won" for at least 3 days',
+            'stage to become "won" and to stay so for 3 days (now stage is "mql")',
+        ),
+        ('stage has been "mql" for at least 9 days', 'stage to stay "mql" until it has been so for 9 days'),
+        ('stage changed to "won" in last 9 days', 'a change of stage to "won" (now stage is "mql")'),
+    ],
+)
+def test_a_cure_names_the_distance_the_value_and_the_time_that_are_missing(
+    condition: str, change: str, people: World
+) -> None:
+    people.connection.execute(
+        "update contacts set t_home = {'latitude': 49.85, 'longitude': 2.35}, t_stage = 'mql' where contact_id = 'a'"
+    )
+    people.took("a", "stage", "mql", AS_OF - 4 * DAY)
+    found = about(people, condition)
+    assert [turn.changes for turn in found.turns] == [(change,)]
+
+
+def test_nothing_is_told_to_cure_what_never_holds(people: World) -> None:
+    found = about(people, "false")
+    assert found.turns == ()
+    assert "no    false\n" in render(found) + "\n"
+
+
+def test_who_is_not_in_the_segment_that_is_ranked_is_told_so(people: World) -> None:
+    text = "segment base where seats > 1000\nsegment s\n  where top 10% by mrr among segment base\n"
+    found = explained(people, rules(text))
+    assert "no      in segment base" in render(found)
+    assert [turn.changes for turn in found.turns] == [("in segment base, whose contacts alone are ranked",)]
+
+
+def test_of_an_account_some_contact_is_wanted() -> None:
+    catalog = replace(CATALOG, account_traits={"industry": Trait("industry", TEXT, False, ("crm",))})
+    program, findings = check({"rules.seg": "segment s where any contact of account subscribed\n"}, catalog, zone="UTC")
+    assert program is not None, findings
+    verdict = Verdict("", False, node=program.segments["s"].where)
+    assert [turn.changes for turn in turns(verdict)] == [("some contact of the account for whom `subscribed is true`",)]

@@ -2,7 +2,7 @@
 
 python -m tests.oracle report [PROGRAMS] [SEED]      compare, and say what the programs reach
 python -m tests.oracle keep NAME [PROGRAMS] [SEED]   compare, and keep the first disagreement as a golden case
-python -m tests.oracle plant FAULT [PROGRAMS] [SEED] the same with a mistake in the compiler, `faults.py` has their names
+python -m tests.oracle plant FAULT [PROGRAMS] [SEED] the same with a mistake of `faults.py` planted
 python -m tests.oracle types                         write down what the checker says of every kind of value
 """
 

@@ -1,8 +1,7 @@
 """A slow evaluator of checked programs over plain Python values, written from the language's page alone.
 
 It shares nothing with the compiler but the checked program: no engine, no three-valued logic, no sharing of work.
-This module says when a condition holds for one contact; `reading.py` says what values are, and `world.py` who is in a
-segment.
+`reading.py` says what values are, and `world.py` who is in a segment.
 """
 
 from __future__ import annotations

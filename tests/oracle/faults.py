@@ -43,7 +43,7 @@ def _everybody_s_day(clock: ContactClock, as_of: datetime, zone: str) -> date | 
     return _clock_value(clock, as_of, "UTC" if clock.face is Face.DAY else zone)
 
 
-def _more_than_one_event(rows: ir.Table, item: Slice, wanted: Regular, where: ir.BooleanValue | None) -> ir.BooleanValue:
+def _more_than_one(rows: ir.Table, item: Slice, wanted: Regular, where: ir.BooleanValue | None) -> ir.BooleanValue:
     if wanted.periods == 1:
         return rows.count(where=where) > wanted.low
     return _regular(rows, item, wanted, where)
@@ -59,16 +59,16 @@ def _never_a_rival(self: requirements.Requirements, node: Node) -> list[Node]:
     return [used for used in self.uses(node) if used not in rivals]
 
 
-_step_months = windows._step_months  # noqa: SLF001
+_step_months = windows._step_months
 _clock_value = calendars.clock_value
-_regular = measures._regular  # noqa: SLF001
-_ranked = measures._ranked  # noqa: SLF001
+_regular = measures._regular
+_ranked = measures._ranked
 
 FAULTS: Mapping[str, Mapping[str, Callable[..., object] | int]] = {
     "clocks_turned_back": {"windows.to_utc": _second_of_two},
     "end_of_month": {"windows._step_months": _early_end_of_month},
     "date_on_contacts_day": {"calendars.clock_value": _everybody_s_day},
-    "one_period": {"measures._regular": _more_than_one_event},
+    "one_period": {"measures._regular": _more_than_one},
     "events_at_once": {"measures._ranked": _without_key},
     "steps_at_once": {"sequences._PLACE": 0, "sequences._NEXT": 1},
     "rule_asks_for_a_rival": {"requirements.Requirements._needed": _never_a_rival},

@@ -100,7 +100,7 @@ def _decoded(value: object) -> object:
 # ---- less of everything
 
 
-def reduced(case: Case, attempts: int = 150) -> Case:
+def reduced(case: Case, attempts: int = 300) -> Case:
     """The case with less of what it does not take to disagree in the same way, as far as some attempts go."""
     kind, lesser = _disagreement(case), _lesser(case)
     for _ in range(attempts):
@@ -123,13 +123,16 @@ def _disagreement(case: Case) -> type[BaseException | None]:
 
 def _lesser(case: Case) -> Iterator[Case]:
     """The case without one thing, the largest things first."""
+    people = case.scene.contacts
+    for size in (4, 2):
+        for start in range(0, len(people), size) if len(people) > size else ():
+            yield _with(case, (*people[:start], *people[start + size :]))
     yield from _plainer(case)
     if case.chosen:
         yield replace(case, chosen=())
     if case.cutoffs:
         yield replace(case, cutoffs=())
     yield from (replace(case, cutoffs=(cutoff,)) for cutoff in case.cutoffs if len(case.cutoffs) > 1)
-    people = case.scene.contacts
     for gone in people:
         yield _with(case, tuple(one for one in people if one is not gone))
     for index, one in enumerate(people):

@@ -20,7 +20,7 @@ from multiprocessing.context import ForkProcess
 from pathlib import Path
 from random import Random
 
-from tests.oracle import mutant, subset
+from tests.oracle import mutant, subset, typing_cases
 from tests.oracle.drive import seldom_collected
 from tests.oracle.mutations import Mutant, mutants
 
@@ -81,6 +81,9 @@ def run(number: int, seed: int, prepared: Path | None = None) -> Iterator[Outcom
         stored = prepared or Path(folder) / "known.pickle"
         if prepared is None:
             prepare(stored)
+        tree = typing_cases.right()
+        assert tree is not None
+        stored.with_suffix(".tree").write_bytes(pickle.dumps(tree))
         statements = mutant.written(stored)
         trees = [_tree(Path(folder) / f"tree{worker}") for worker in range(WORKERS)]
         wanted = drawn(number, seed)

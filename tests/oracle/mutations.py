@@ -103,11 +103,17 @@ def _diff(before: str, after: str) -> str:
 
 
 def _meant(tree: ast.Module) -> Iterator[ast.expr | ast.stmt]:
-    """Nodes that mean something when they run: no docstrings, annotations, imports or messages."""
+    """Nodes that mean something when they run.
+
+    Left out are imports, annotations, decorators, messages, and what only states that something cannot be:
+    `assert`, and `strict=` of `zip`.
+    """
     waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()
-        if isinstance(node, ast.Import | ast.ImportFrom | ast.Raise | ast.JoinedStr):
+        if isinstance(node, ast.Import | ast.ImportFrom | ast.Raise | ast.Assert | ast.JoinedStr):
+            continue
+        if isinstance(node, ast.keyword) and node.arg == "strict":
             continue
         if isinstance(node, ast.expr | ast.stmt):
             yield node

@@ -131,6 +131,7 @@ def _edges(as_of: datetime, zone: str, abroad: str) -> tuple[datetime, ...]:
         *(instant_of(edge, as_of, zone) for edge in (*calendar, *ago)),
         *(instant_of(edge, as_of, abroad) for edge in (*calendar[:4], Ago(1, Unit.MONTHS))),
         *changes_of(zone, as_of.year, as_of.year),
+        *(to_utc(to_local(change, zone), zone) for change in changes_of(zone, as_of.year, as_of.year)),
     )
 
 

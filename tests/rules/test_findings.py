@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from segserver.errors import render
 from segserver.rules.check import check
 from segserver.specs import Catalog
 
@@ -73,7 +76,12 @@ CONDITIONS = [
     ("sum(purchase) > 3", "type-mismatch", 4, "write `sum(purchase.amount ...)`"),
     ("did purchase where (did page_view)", "type-mismatch", 20, "put this condition outside `where`"),
     ("did purchase where count(page_view) > 3", "type-mismatch", 19, "put this condition outside `where`"),
-    ("city > 5", "type-mismatch", 0, 'text stands in quotes: "5"'),
+    (
+        "city > 5",
+        "text-order",
+        5,
+        "texts have no order here; declare the trait as a number or a date in its connection",
+    ),
     ('city > "Lyon"', "text-order", 5, None),
     ('city between "a" and "b"', "text-order", 0, None),
     ("max(page_view.path) is known", "type-mismatch", 14, "it takes date, instant, number"),
@@ -318,6 +326,55 @@ def test_a_duplicate_name_shows_both_places(catalog: Catalog) -> None:
     (found,) = check(sources, catalog, zone="UTC")[1]
     assert (found.code, str(found.span)) == ("duplicate-name", "b.seg:2:9")
     assert [str(span) for span, _ in found.related] == ["a.seg:1:9"]
+
+
+def test_of_a_long_line_only_what_is_around_the_place_is_shown(catalog: Catalog) -> None:
+    text = f"segment s where {'country is known and ' * 50}contry is known{' and country is known' * 50}"
+    shown = render(check({"x.seg": text}, catalog, zone="UTC")[1], {"x.seg": text}).splitlines()
+    line, carets = shown[1:3]
+    assert len(line) == len("     1 | ") + len("…") + 120 + len("…")
+    assert (line[9], line[-1]) == ("…", "…")
+    assert line[carets.index("^") : carets.rindex("^") + 1] == "contry"
+
+
+def test_a_mark_that_reaches_beyond_the_shown_part_ends_with_it(catalog: Catalog) -> None:
+    text = f"segment s where {'(' * 5000}country is known{')' * 5000}"
+    shown = render(check({"x.seg": text}, catalog, zone="UTC")[1], {"x.seg": text})
+    assert max(len(line) for line in shown.splitlines()) < 200
+
+
+@pytest.mark.parametrize(
+    "name", ["../../x.csv", "/tmp/y.csv", "deep/../../x.csv", "deep\\\\x.csv", ".hidden.csv", "deep/.x.csv"]
+)
+def test_an_audience_file_outside_its_folder_is_refused_at_its_place(name: str, offices: Catalog) -> None:
+    text = f'segment s where country is known push to files file "{name}"'
+    (found,) = check({"x.seg": text}, offices, zone="UTC")[1]
+    assert (found.code, found.span.column) == ("bad-target", text.index('"') + 1)
+
+
+@pytest.mark.parametrize("name", ["GOOD.csv", "./good.csv"])
+def test_two_names_of_one_file_are_a_shared_target(name: str, offices: Catalog) -> None:
+    blocks = (f'segment {one} where country is known push to files file "{file}"' for one, file in _two(name))
+    (found,) = check({"x.seg": "\n".join(blocks)}, offices, zone="UTC")[1]
+    assert (found.code, found.span.line) == ("shared-target", 2)
+    assert [str(span.line) for span, _ in found.related] == ["1"]
+
+
+def _two(name: str) -> list[tuple[str, str]]:
+    return [("a", "good.csv"), ("b", name)]
+
+
+@pytest.fixture
+def offices(catalog: Catalog) -> Catalog:
+    """The catalog with a folder of audience files."""
+    connections = {**catalog.connections, "files": "files"}
+    return replace(catalog, connections=connections, destinations=connections)
+
+
+@pytest.mark.parametrize("condition", ["city > 3", "3 < city"])
+def test_a_text_compared_with_a_number_by_order_is_told_that_texts_have_none(condition: str, catalog: Catalog) -> None:
+    (found,) = check({"x.seg": f"segment s where {condition}"}, catalog, zone="UTC")[1]
+    assert (found.code, found.hint is not None and "quotes" in found.hint) == ("text-order", False)
 
 
 def test_a_faulty_trait_causes_no_findings_where_it_is_read(catalog: Catalog) -> None:

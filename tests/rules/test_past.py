@@ -37,7 +37,7 @@ def test_what_the_past_does_not_keep_is_refused_where_the_model_reads_it(
 ) -> None:
     program, found = check({"a.seg": RULES.format(feature=feature)}, catalog, zone="UTC")
     assert program is None
-    assert [(item.code, item.span.line, item.span.column) for item in found] == [("not-kept-in-the-past", 9, 12)]
+    assert [(item.code, item.span.line, item.span.column) for item in found] == [("not-kept-in-the-past", 9, 16)]
     assert named in found[0].message
 
 

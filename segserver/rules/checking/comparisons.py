@@ -117,7 +117,7 @@ def _has_order(node: nodes.Compare, left: Value, right: Value, scope: Scope) -> 
     kinds = {left.type.kind, right.type.kind}
     if kinds <= types.ORDERED:
         return True
-    if kinds == {Kind.TEXT}:
+    if kinds == {Kind.TEXT} or (kinds == {Kind.TEXT, Kind.NUMBER} and not _is_written_text(left, right)):
         hint = "texts have no order here; declare the trait as a number or a date in its connection"
         scope.findings.error("text-order", node.op_span, f"`{node.op}` cannot compare text", hint)
         return False
@@ -127,6 +127,11 @@ def _has_order(node: nodes.Compare, left: Value, right: Value, scope: Scope) -> 
         message = f"`{node.op}` cannot compare {left.type}"
         scope.findings.error("type-mismatch", node.op_span, message, "write `is true` or `is false`")
     return False
+
+
+def _is_written_text(left: Value, right: Value) -> bool:
+    """Whether the text of two sides is a written one, so that taking its quotes away is the cure."""
+    return any(isinstance(side, Literal) and side.type.kind is Kind.TEXT for side in (left, right))
 
 
 def _in_score_range(left: Value, right: Value, scope: Scope) -> bool:

@@ -119,10 +119,10 @@ def refuse_shared(pushed: Iterable[tuple[Target, Span]], findings: Findings) -> 
     """
     first: dict[Target, Span] = {}
     for target, place in pushed:
-        if first.setdefault(target, place) is not place:
+        if first.setdefault(shared := targets.place_of(target), place) is not place:
             message = f"another segment is pushed to {target} already"
             hint = "choose another name, or write one segment with `any of (...)`"
-            findings.error("shared-target", place, message, hint, ((first[target], "the first one"),))
+            findings.error("shared-target", place, message, hint, ((first[shared], "the first one"),))
 
 
 def _guards(clauses: Clauses, scope: Scope) -> tuple[Guard, ...]:

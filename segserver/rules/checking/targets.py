@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import PurePosixPath
 
 from segserver.rules.findings import Findings
 from segserver.rules.reading import nodes
@@ -53,8 +55,10 @@ def target(
     kinds = allowed.get(vendor, {})
     kind = kinds.get(node.kind.text)
     if kind is None:
+        called = f"`{connection}`" if connection == vendor else f"`{connection}`, a connection of kind {vendor},"
+        message = f"{called} has no `{node.kind.text}` for this"
         hint = did_you_mean(node.kind.text, kinds, otherwise=f"it has {listed(kinds)}" if kinds else None)
-        findings.error("bad-target", node.kind.span, f"{vendor} has no `{node.kind.text}` for this", hint)
+        findings.error("bad-target", node.kind.span, message, hint)
         return None
     name = node.name.text if node.name else ""
     return Target(connection, kind, name) if _is_named(node, kind, findings) else None
@@ -102,11 +106,29 @@ def _is_named(node: nodes.Push, kind: str, findings: Findings) -> bool:
         fault = ("the name at the destination is missing", 'for example "Hot leads"')
     elif kind == "user property":
         fault = _user_property_fault(node.name.text)
-    elif kind == "file" and not node.name.text.endswith((".csv", ".parquet")):
-        fault = ("the file's name must end in .csv or .parquet", 'for example "hot_leads.csv"')
+    elif kind == "file":
+        fault = _file_fault(node.name.text)
     if fault is not None:
         findings.error("bad-target", node.name.span if node.name else node.kind.span, *fault)
     return fault is None
+
+
+def _file_fault(name: str) -> tuple[str, str | None] | None:
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
+        return "an audience file lies inside the folder of its connection", 'write a plain name, for example "hot.csv"'
+    if path.name.startswith("."):
+        return "the name of an audience file starts with no dot", 'for example "hot_leads.csv"'
+    if not name.endswith((".csv", ".parquet")):
+        return "the file's name must end in .csv or .parquet", 'for example "hot_leads.csv"'
+    return None
+
+
+def place_of(target: Target) -> Target:
+    """What two targets share that mean one place: some file systems take `Hot.csv` and `hot.csv` for one file."""
+    if target.kind != "file":
+        return target
+    return replace(target, name=PurePosixPath(target.name).as_posix().casefold())
 
 
 def _user_property_fault(name: str) -> tuple[str, str | None] | None:

@@ -31,7 +31,8 @@ def _judge(value: Value, bound: Value, better: str, advice: Advice) -> None:
     day = _written_day(bound, advice)
     if day is not None:
         message = f"this ends at 00:00 of {day:%Y-%m-%d}, so the day itself is left out"
-        hint = f"write `... {better} {day + timedelta(days=1):%Y-%m-%d}` to have all of it, or the time of day that is meant"
+        better = f"{better} {day + timedelta(days=1):%Y-%m-%d}"
+        hint = f"write `... {better}` to have all of it, or the time of day that is meant"
         advice.give("day-left-out", bound.span, message, hint)
 
 

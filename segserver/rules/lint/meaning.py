@@ -54,7 +54,7 @@ def _visit(node: Condition, entry: SegmentBlock | None, program: Program, solver
             return _at_least(node, solver, advice)
         case Not():
             return False
-        case _ if _is_elsewhere(node, program):
+        case _ if _is_elsewhere(node, program) or (entry is not None and _is_list_alone(entry, solver)):
             return False
         case _:
             return _single(node, solver, advice)
@@ -70,6 +70,11 @@ def _is_elsewhere(node: Condition, program: Program) -> bool:
             return any(isinstance(program.traits[name].value, Condition) for name in named)
         case _:
             return False
+
+
+def _is_list_alone(segment: SegmentBlock, solver: Solver) -> bool:
+    """Whether nobody but those on the manual list is meant, which `where false` says."""
+    return segment.manual is not None and _is_constant(segment.where) and solver.never(segment.where)
 
 
 def _report_never(items: Sequence[Condition], entry: SegmentBlock | None, solver: Solver, advice: Advice) -> bool:
@@ -129,10 +134,10 @@ def _single(node: Condition, solver: Solver, advice: Advice) -> bool:
     constant = _is_constant(node)
     if solver.never(node):
         cure = "compare something of the contact" if constant else "mend the bound"
-        advice.give("unreachable", node.span, f"this can never hold: {_why(node, solver)}", cure)
+        advice.give("unreachable", node.span, f"this can never hold: {_why(node, solver, holds=False)}", cure)
         return True
     if solver.always(node):
-        message = f"this holds for everybody: {_why(node, solver)}"
+        message = f"this holds for everybody: {_why(node, solver, holds=True)}"
         cure = "compare something of the contact" if constant else "mend the bound"
         cure += ", or allow it with a comment if everybody is meant" if constant else ", or leave this out"
         advice.give("always-true", node.span, message, cure)
@@ -151,7 +156,7 @@ def _is_constant(node: Condition) -> bool:
             return False
 
 
-def _why(node: Condition, solver: Solver) -> str:
+def _why(node: Condition, solver: Solver, *, holds: bool) -> str:
     if isinstance(node, EventSequence):
         return "the window is shorter than the time in which nothing may follow"
     if _is_constant(node):
@@ -166,10 +171,12 @@ def _why(node: Condition, solver: Solver) -> str:
             return f"these points add up to between {left.low:f} and {left.high:f}"
         case Score():
             return "a score lies between 0 and 1"
-        case _ if about is not None and about.sort is Sort.NUMBER and is_never_unknown(key):
+        case Aggregate() if about is not None and about.sort is Sort.NUMBER and is_never_unknown(key):
             return "a count is a whole number from 0 on"
+        case _ if holds:
+            return "every value agrees with it"
         case _:
-            return "there always is a value" if about is None else "no value agrees with it"
+            return "no value agrees with it"
 
 
 def _subject(formula: Formula) -> Subject | None:

@@ -16,7 +16,6 @@ from segserver.rules.suggest import did_you_mean, listed
 _COMMENT = re.compile(r"#[^\n]*")
 _SILENCE = re.compile(r"#\s*lint\s*:\s*(?P<rest>.*)", re.IGNORECASE)
 _ALLOW = re.compile(r"allow\s+(?P<codes>[\w-]+(?:\s*,\s*(?!because\b)[\w-]+)*)\s*,?\s*(?:because\b\s*(?P<reason>.*))?")
-_EXAMPLE = "write `# lint: allow unused-trait, because the sales team reads it`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ def _read(file: str, text: str, advice: Advice) -> Iterator[_Silence]:
 def _codes(rest: str, span: Span, advice: Advice) -> list[str]:
     allowed = _ALLOW.fullmatch(rest.strip())
     if allowed is None:
-        advice.give("bad-silence", span, "this comment says nothing to the linter", _EXAMPLE)
+        advice.give("bad-silence", span, "this comment says nothing to the linter", _example(_meant(rest)))
         return []
     codes = re.split(r"\s*,\s*", allowed["codes"])
     for code in codes:
@@ -85,9 +84,18 @@ def _codes(rest: str, span: Span, advice: Advice) -> list[str]:
             hint = did_you_mean(code, LINTS, otherwise=f"codes are {listed(LINTS, most=len(LINTS))}")
             advice.give("bad-silence", span, f"there is no code `{code}` to allow", hint)
     if not allowed["reason"]:
-        advice.give("bad-silence", span, "this comment gives no reason", f"{_EXAMPLE}, with the reason")
+        advice.give("bad-silence", span, "this comment gives no reason", _example(codes[0]))
         return []
     return [code for code in codes if code in LINTS]
+
+
+def _meant(rest: str) -> str:
+    """The code that a comment nobody understands names; one for example, if there is none."""
+    return next((word for word in re.findall(r"[\w-]+", rest) if word in LINTS), "unused-trait")
+
+
+def _example(code: str) -> str:
+    return f"write `# lint: allow {code}, because ...` with the reason"
 
 
 def _blocks(source: Source) -> dict[int, int]:

@@ -83,9 +83,11 @@ def _report(node: Not, asked: set[Value], program: Program, advice: Advice) -> N
     ]
     if not named:
         return
-    first = named[0].strip("`")
     message = f"where {' or '.join(named)} is unknown, this negation holds"
-    hint = f"add `and {first} is known` if such contacts are not meant, or say so: `{first} is unknown or ...`"
+    values = [name.strip("`") for name in named]
+    asked_for = " and ".join(f"{value} is known" for value in values)
+    said = " or ".join(f"{value} is unknown" for value in values)
+    hint = f"add `and {asked_for}` if such contacts are not meant, or say so: `{said} or ...`"
     advice.give("unknown-in-negation", node.span, message, hint)
 
 

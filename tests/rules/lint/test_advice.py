@@ -73,7 +73,20 @@ def test_a_comparison_of_written_values_says_that_it_looks_at_nobody(linted: Any
     assert (never.code, never.message, never.hint) == ("unreachable", f"this can never hold: {why}", cure)
 
 
+def test_where_false_beside_a_manual_list_is_how_a_list_alone_is_written(linted: Any) -> None:
+    assert not linted('segment s\n  where false\n  manual "vip.csv"\n')
+    assert [item.code for item in linted("segment s\n  where false\n")] == ["unreachable"]
+
+
+def test_why_everybody_meets_a_condition_is_not_why_nobody_does(linted: Any) -> None:
+    (found,) = linted('segment s\n  where bucket("x") in 0 to 9999\n')
+    assert (found.code, found.message) == ("always-true", "this holds for everybody: every value agrees with it")
+
+
 # ---- unknown values inside a negation
+
+WAYS = ((" and ", "known"), (" or ", "unknown"))
+"""How the cures join what they say of several values."""
 
 
 @pytest.mark.parametrize(
@@ -95,11 +108,9 @@ def test_unknown_values_inside_a_negation_are_named(condition: str, named: str, 
     found = linted(f"{rich}segment s\n  where {condition.replace('(rich)', '(rich > 3)')}\n")
     assert [item.code for item in found] == ["unknown-in-negation"]
     assert found[0].message == f"where {named} is unknown, this negation holds"
-    first = named.split("`")[1]
-    assert (
-        found[0].hint
-        == f"add `and {first} is known` if such contacts are not meant, or say so: `{first} is unknown or ...`"
-    )
+    values = named.split("`")[1::2]
+    known, unknown = (joint.join(f"{value} is {state}" for value in values) for joint, state in WAYS)
+    assert found[0].hint == f"add `and {known}` if such contacts are not meant, or say so: `{unknown} or ...`"
 
 
 @pytest.mark.parametrize(

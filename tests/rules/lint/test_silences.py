@@ -54,6 +54,14 @@ def test_a_comment_that_cannot_be_followed_allows_nothing(comment: str, message:
     assert message in [item.message for item in found]
 
 
+def test_the_cure_of_a_comment_without_reason_keeps_its_code(linted: Any) -> None:
+    for comment in ("allow never-true", "never-true because it is a trial"):
+        found = next(
+            item for item in linted(f"segment s where subscribed # lint: {comment}\n") if item.code == "bad-silence"
+        )
+        assert found.hint == "write `# lint: allow never-true, because ...` with the reason"
+
+
 def test_a_mistyped_code_is_recognised(linted: Any) -> None:
     (found,) = linted("segment s where subscribed # lint: allow never-tru, because it is a trial\n")
     assert found.hint == "did you mean `never-true`?"
