@@ -11,7 +11,9 @@ import pytest
 
 from segserver.connectors.base import VALUE, Status
 from segserver.errors import RetryLater, SettingsError
+from segserver.evaluate import evaluate
 from segserver.pipeline import pull
+from segserver.plan import make_plan
 from segserver.plans import Plan
 from segserver.progress import silent
 from segserver.push import PushReport, push
@@ -44,6 +46,14 @@ def deliveries(one: Any) -> list[tuple[str, str]]:
     return [
         (str(row["address"]), str(row["status"])) for row in one.ask("SELECT * FROM deliveries ORDER BY address, key")
     ]
+
+
+def ready(one: Any) -> Plan:
+    """The plan of a run that has evaluated and not yet pushed."""
+    one.run(apply=False)
+    with one.engine.store.session() as session:
+        evaluate(session, one.engine.workspace, one.clock.now(), {}, run_id="ready")
+        return make_plan(session, one.engine.workspace, one.clock.now(), {})
 
 
 def push_plan(one: Any, connection: str, plan: Plan) -> PushReport:
@@ -108,7 +118,7 @@ def test_what_an_evaluation_has_overtaken_is_dropped_and_comes_back_in_the_next_
     one.run()
     one.people(2, country="DE")
     one.people(3, 4)
-    plan = one.later(hours=1).run(apply=False).plan
+    plan = ready(one.later(hours=1))
     ids = one.ids()
     with one.engine.store.session() as session:
         session.execute("DELETE FROM memberships WHERE contact_id = ?", [ids[3]])
@@ -126,7 +136,7 @@ def test_what_an_evaluation_has_overtaken_is_dropped_and_comes_back_in_the_next_
 def test_nobody_is_added_who_was_suppressed_since_the_plan(stage: MakeStage) -> None:
     one = stage(RULES)
     one.people(1, 2, known_to=["crm"])
-    plan = one.run(apply=False).plan
+    plan = ready(one)
     one.people(1, known_to=["crm"], suppressed=True)
     pull(one.engine, "crm")
     assert push_plan(one, "crm", plan).dropped == 1
@@ -294,7 +304,7 @@ def test_two_touches_of_one_contact_do_not_slip_under_a_cap_together(stage: Make
     second = LETTER.replace("scenario letter", "scenario second").replace('"Letter"', '"Second"')
     one = stage(RULES, f"caps\n  email at most 2 per 7 days\n\n{LETTER}\n{second}")
     one.people(1)
-    plan = one.run(apply=False).plan
+    plan = ready(one)
     assert len(plan.touches) == 2
     earlier = one.clock.now() - timedelta(hours=1)
     one.sources["engage"].tell(EventRecord("email_sent", "k", "e1", None, earlier, earlier, {}))
@@ -307,7 +317,7 @@ def test_two_touches_of_one_contact_do_not_slip_under_a_cap_together(stage: Make
 def test_who_is_no_longer_in_the_scenario_is_not_touched(stage: MakeStage) -> None:
     one = stage(RULES, LETTER)
     one.people(1)
-    plan = one.run(apply=False).plan
+    plan = ready(one)
     with one.engine.store.session() as session:
         session.execute("DELETE FROM scenario_entries")
     (held,) = push_plan(one, "engage", plan).held
