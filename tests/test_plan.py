@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from segserver.connectors.base import Status
+from segserver.evaluate import evaluate
 from segserver.pipeline import run_notified
 from segserver.plan import _identity, make_plan
 from segserver.records import ContactRecord, Deletion
@@ -475,6 +476,7 @@ def test_a_hundred_thousand_members_at_three_targets_are_planned(stage: MakeStag
     )
     one.run(apply=False)
     with one.engine.store.session() as session:
+        evaluate(session, one.engine.workspace, one.clock.now(), {}, run_id="now")
         session.execute("UPDATE segment_state SET pushed_size = 1")  # so that the guard blocks all of it
         plan = make_plan(session, one.engine.workspace, one.clock.now(), {})
     assert plan.stopped.num_rows == 300_000

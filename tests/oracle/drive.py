@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from random import Random
 
 import hypothesis
 from hypothesis import HealthCheck, Phase, given, settings
@@ -13,12 +12,16 @@ from hypothesis import strategies as st
 
 from tests.oracle.cases import Disagreement, case
 from tests.oracle.compare import agree
-from tests.oracle.draw import Draw
+from tests.oracle.draw import seeded
 from tests.oracle.golden import reduced
 from tests.oracle.notes import Tally
 
 PROGRAMS = 10
 """Evaluated at once, over the same contacts."""
+
+_BEGINNINGS = st.integers(2**128, 2**129)
+"""Larger than any number in a source file: Hypothesis likes to draw the numbers of whatever modules are imported, and a
+seed must choose the same programs everywhere."""
 
 
 def agree_on(programs: int, seed: int) -> Tally:
@@ -41,12 +44,12 @@ def agree_on(programs: int, seed: int) -> Tally:
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(st.randoms(use_true_random=True))
-    def compare(chance: Random) -> None:
+    @given(_BEGINNINGS)
+    def compare(beginning: int) -> None:
         if found:
             return
         try:
-            agree(case(Draw(chance.randrange), PROGRAMS, written=tally.uses), tally)
+            agree(case(seeded(beginning), PROGRAMS, written=tally.uses), tally)
         except Disagreement as disagreement:
             found.append(disagreement)
 

@@ -13,7 +13,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from tests.oracle.cases import Case, Disagreement
+from tests.oracle.cases import Case, Disagreement, past_of
 from tests.oracle.compare import agree
 from tests.oracle.contacts import Change, Contact, Happening, Past, Turn
 from tests.oracle.draw import repeated
@@ -27,7 +27,7 @@ _RECORDS = {kind.__name__: kind for kind in (Case, Scene, Text, Contact, Happeni
 
 
 def write(name: str, case: Case, folder: Path = FOLDER) -> Path:
-    """Keep a case of one program.
+    """Keep a case of one program, without what it took only to draw it.
 
     Returns:
         The rule file; the scene is beside it.
@@ -36,7 +36,14 @@ def write(name: str, case: Case, folder: Path = FOLDER) -> Path:
     (text,) = case.texts
     path = folder / f"{name}.seg"
     path.write_text(text.text, encoding="utf-8")
-    bare = replace(case, texts=(Text("", segments=text.segments),))
+    checked = case.checked()
+    bare = replace(
+        case,
+        scene=replace(case.scene, edges=(), instants=(), words=(), numbers=()),
+        texts=(Text("", segments=text.segments),),
+        past=past_of(case.past, checked),
+        thresholds={name: bound for name, bound in case.thresholds.items() if name in checked.models},
+    )
     told = json.dumps(_encoded(bare), ensure_ascii=False, indent=1)
     path.with_suffix(".json").write_text(told + "\n", encoding="utf-8")
     return path
@@ -133,15 +140,15 @@ def _lesser(case: Case) -> Iterator[Case]:
     if case.cutoffs:
         yield replace(case, cutoffs=())
     yield from (replace(case, cutoffs=(cutoff,)) for cutoff in case.cutoffs if len(case.cutoffs) > 1)
+    if case.past.turns:
+        yield replace(case, past=replace(case.past, turns=(), members={}))
+    if case.past.waiting or case.past.manual:
+        yield replace(case, past=replace(case.past, waiting={}, manual={}))
     for gone in people:
         yield _with(case, tuple(one for one in people if one is not gone))
     for index, one in enumerate(people):
         for less in _less_of(one):
             yield _with(case, (*people[:index], less, *people[index + 1 :]))
-    if case.past.turns:
-        yield replace(case, past=replace(case.past, turns=(), members={}))
-    if case.past.waiting or case.past.manual:
-        yield replace(case, past=replace(case.past, waiting={}, manual={}))
 
 
 def _plainer(case: Case) -> Iterator[Case]:
@@ -179,6 +186,12 @@ def _with(case: Case, contacts: tuple[Contact, ...]) -> Case:
 
 
 def _less_of(one: Contact) -> Iterator[Contact]:
+    if any(one.events.values()):
+        yield replace(one, events={name: [] for name in one.events})
+    if any(any(told.values()) for told in one.changes.values()):
+        yield replace(one, changes={name: {source: [] for source in told} for name, told in one.changes.items()})
+    if any(value is not None for value in one.traits.values()):
+        yield replace(one, traits=dict.fromkeys(one.traits))
     for name, events in one.events.items():
         if events:
             yield replace(one, events={**one.events, name: []})

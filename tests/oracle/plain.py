@@ -75,15 +75,21 @@ def calculate(op: str, left: object, right: object, kind: Kind) -> object:
     assert isinstance(left, Fraction | float) and isinstance(right, Fraction | float)
     exact = isinstance(left, Fraction) and isinstance(right, Fraction)
     if not exact or (op == "/" and kind is not Kind.DURATION):
-        return _floating(op, float(left), float(right))
-    result = Fraction(_OPERATORS[op](left, right))
-    if kind is Kind.DURATION:
-        whole = _rounded(result)
-        return whole if abs(whole) < _LONGEST else None
-    return bounded(_rounded(result * _PLACES) / _PLACES)
+        result = _floating(op, float(left), float(right))
+        return _lasting(result) if result is not None and kind is Kind.DURATION else result
+    whole = Fraction(_OPERATORS[op](left, right))
+    return _lasting(whole) if kind is Kind.DURATION else bounded(_rounded(whole * _PLACES) / _PLACES)
 
 
 _OPERATORS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv}
+
+
+def _lasting(microseconds: Fraction | float) -> Fraction | float | None:
+    """A length of time in whole microseconds, as exact as its sides were, or unknown where it does not fit."""
+    whole = _rounded(Fraction(microseconds))
+    if abs(whole) >= _LONGEST:
+        return None
+    return whole if isinstance(microseconds, Fraction) else float(whole)
 
 
 def _rounded(number: Fraction) -> Fraction:
