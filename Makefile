@@ -26,7 +26,7 @@ corpus: $(VENV)/dev
 	$(BIN)/python -m tests.fuzz.keep $(FOUND)
 
 mutants: $(VENV)/dev
-	$(BIN)/python -m tests.oracle.mutants
+	$(BIN)/python -m tests.oracle.mutants 200 1 tests/oracle/MUTANTS.md
 
 check: $(VENV)/dev
 	$(BIN)/ruff check .

@@ -7,7 +7,7 @@ from datetime import datetime
 from segserver.errors import SettingsError
 from segserver.plan import Approved
 from segserver.plans import Plan
-from segserver.specs import Target
+from segserver.specs.targets import Target
 from segserver.store import state
 from segserver.store.session import Session
 from segserver.store.state import PlannedChange, PlanState

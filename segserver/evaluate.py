@@ -15,7 +15,7 @@ from segserver.compiler.requirements import Requirements
 from segserver.compiler.segments import compile_segments
 from segserver.compiler.sql import to_sql
 from segserver.execution import Champion, execute, thresholds, versions
-from segserver.rules.expressions import InSegment
+from segserver.rules.expressions.conditions import InSegment
 from segserver.store import engines, memberships, models, reach, standing
 from segserver.store.memberships import Evaluated, Outcome, SegmentState
 from segserver.store.session import Session

@@ -15,7 +15,7 @@ from segserver.connectors.files_csv import CsvTable
 from segserver.connectors.files_findings import Findings, Row
 from segserver.errors import Diagnostic, Span
 from segserver.identity import Key, normalise
-from segserver.specs import ConnectionSpec
+from segserver.specs.connections import ConnectionSpec
 
 CODE = "manual-list"
 

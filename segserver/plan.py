@@ -20,7 +20,7 @@ from segserver.rules.program import SegmentBlock
 from segserver.scenarios.dispatch import decide, soonest
 from segserver.scenarios.entries import advance
 from segserver.scenarios.types import Decision, Due, Entry, Held, Why
-from segserver.specs import Target
+from segserver.specs.targets import Target
 from segserver.store import audiences, entries, ledger, memberships
 from segserver.store.memberships import SegmentState
 from segserver.store.reach import contacts_in, members_of

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from segserver.clock import format_instant
 from segserver.scenarios.types import Decision, Due
-from segserver.specs import Target
+from segserver.specs.targets import Target
 
 
 @dataclass(frozen=True, slots=True)

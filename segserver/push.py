@@ -23,7 +23,7 @@ from segserver.plans import Plan
 from segserver.progress import Progress
 from segserver.scenarios.dispatch import recheck
 from segserver.scenarios.types import ContactState, Due, Touch
-from segserver.specs import Target
+from segserver.specs.targets import Target
 from segserver.store import audiences, entries, ledger
 from segserver.store.ledger import Acknowledgement, Intent
 from segserver.store.session import Session

@@ -18,7 +18,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from segserver.specs import BOOLEAN, INSTANT, TEXT, Catalog, Event, Kind, Trait, Type
+from segserver.specs.catalog import Catalog, Event, Trait
+from segserver.specs.types import BOOLEAN, INSTANT, TEXT, Kind, Type
 
 CONTACTS = "contacts"
 ACCOUNTS = "accounts"

@@ -20,7 +20,7 @@ from threading import get_ident
 from segserver.rules import catalog_text
 from segserver.rules.checking.verdicts import Verdicts, from_data, to_data
 from segserver.rules.reading.parsed import ParsedFile, from_lines, read, to_lines
-from segserver.specs import Catalog
+from segserver.specs.catalog import Catalog
 from segserver.workspace_files import STANDARD_INPUT
 
 WORTH_PROCESSES = 400_000
@@ -149,7 +149,7 @@ def _others_key(others: Mapping[str, bytes]) -> str:
 def version() -> str:
     """A hash of the code that reads and checks rules: what another version remembered does not count."""
     package = Path(__file__).parent
-    sources = [*(package / "rules").rglob("*.py"), package / "errors.py", package / "specs.py"]
+    sources = [*(package / "rules").rglob("*.py"), *(package / "specs").rglob("*.py"), package / "errors.py"]
     return _key(*(path.read_bytes() for path in sorted(sources)))
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from datetime import timedelta
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from segserver.clock import Clock, ShiftedClock, SystemClock
 from segserver.errors import SettingsError
@@ -67,7 +68,7 @@ def read(environ: Mapping[str, str], **flags: object) -> Settings:
         SettingsError: an unknown `SEGSERVER_*` variable, or a value that cannot be read.
     """
     names = {field.name for field in fields(Settings)}
-    values: dict[str, object] = {}
+    values: dict[str, Any] = {}
     for variable, text in environ.items():
         if not variable.startswith(PREFIX):
             continue
@@ -78,7 +79,7 @@ def read(environ: Mapping[str, str], **flags: object) -> Settings:
             raise SettingsError(f"unknown variable {variable}; {hint}")
         values[name] = _parse(variable, name, text)
     values |= {name: value for name, value in flags.items() if value is not None}
-    settings = Settings(**values)  # type: ignore[arg-type]
+    settings = Settings(**values)
     if not _is_loopback(settings.host) and not settings.api_token:
         raise SettingsError(
             f"listening on {settings.host} would open the API to the network; set {PREFIX}API_TOKEN to a long secret"

@@ -10,7 +10,8 @@ from segserver.connectors import declarations
 from segserver.errors import Diagnostic, Severity, Span
 from segserver.manual_lists import CODE, ListedContact, kinds_of_identity, read_list
 from segserver.rules import catalog as catalogs
-from segserver.specs import Catalog, ConnectionSpec
+from segserver.specs.catalog import Catalog
+from segserver.specs.connections import ConnectionSpec
 from segserver.workspace_file import WorkspaceFile, load_workspace_file
 from segserver.workspace_files import SETTINGS_FILE
 

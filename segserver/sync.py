@@ -14,7 +14,7 @@ from segserver.connectors.mapping import Problem
 from segserver.errors import RetryLater
 from segserver.progress import Progress
 from segserver.records import Cursor, Page, SourceItem
-from segserver.specs import ConnectionSpec
+from segserver.specs.connections import ConnectionSpec
 from segserver.store import ingest, state
 from segserver.store.identities import known_identities
 from segserver.store.reach import contacts_of, source_ids

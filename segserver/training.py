@@ -28,9 +28,9 @@ from segserver.models.results import Trained
 from segserver.models.rows import TrainingRefused
 from segserver.models.train import train
 from segserver.relations import CONTACTS
-from segserver.rules.expressions import ComputedTrait, TraitValue
+from segserver.rules.expressions.values import ComputedTrait, TraitValue
 from segserver.rules.program import Program
-from segserver.specs import ModelSpec
+from segserver.specs.models import ModelSpec
 from segserver.store import engines, models, state
 from segserver.store.models import StoredVersion
 from segserver.store.session import Session, compose

@@ -13,7 +13,10 @@ from segserver.manual_lists import ListedContact
 from segserver.rule_files import RuleFiles
 from segserver.rules.check import check_files
 from segserver.rules.program import CapsBlock, ModelBlock, Program, ScenarioBlock
-from segserver.specs import Catalog, ChannelCaps, ConnectionSpec, ModelSpec, ScenarioSpec
+from segserver.specs.cadence import ChannelCaps, ScenarioSpec
+from segserver.specs.catalog import Catalog
+from segserver.specs.connections import ConnectionSpec
+from segserver.specs.models import ModelSpec
 from segserver.surroundings import Lists, Surroundings, has_errors, manual_lists, showable, surroundings
 from segserver.workspace_files import read_files, rules_of
 

@@ -26,7 +26,8 @@ from segserver.errors import RetryLater
 from segserver.pipeline import RunReport, run
 from segserver.records import ContactRecord, Cursor, Deletion, Page, SourceItem
 from segserver.settings import Settings
-from segserver.specs import ConnectionSpec, Target
+from segserver.specs.connections import ConnectionSpec
+from segserver.specs.targets import Target
 from segserver.store import state
 from segserver.store.db import Store
 from segserver.store.state import Notification

@@ -8,7 +8,7 @@ import pytest
 
 from segserver.errors import Span
 from segserver.manual_lists import kinds_of_identity, read_list
-from segserver.specs import ConnectionSpec, ContactsSpec
+from segserver.specs.connections import ConnectionSpec, ContactsSpec
 
 PLACE = Span("connectors/crm.yml", 1, 1, 1, 2)
 KINDS = {"email": "email", "phone": "phone", "hubspot": "crm", "crm": "crm"}

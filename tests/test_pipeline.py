@@ -356,13 +356,19 @@ segment curious
 """
 
 
-def test_a_notification_concerns_colleagues_where_a_rule_asks_about_them(stage: MakeStage) -> None:
+def with_colleagues(stage: MakeStage) -> Any:
+    """Two contacts of one account, one of another, and rules that ask about colleagues."""
     one = stage(RULES)
     declared = (one.directory / "connectors/crm.yml").read_text()
     one.write("connectors/crm.yml", declared.replace("contacts:\n", "contacts:\n  account: company\n"))
     one.rules(ACCOUNTS)
     one.people(1, 2, account="7")
     one.people(3, account="8")
+    return one
+
+
+def test_a_notification_concerns_colleagues_where_a_rule_asks_about_them(stage: MakeStage) -> None:
+    one = with_colleagues(stage)
     one.run()
     bought = EventRecord("purchase", "k", "1", None, one.clock.now(), None, {"amount": None})
     one.sources["crm"].tell(bought)
@@ -374,12 +380,7 @@ def test_a_notification_concerns_colleagues_where_a_rule_asks_about_them(stage: 
 
 
 def test_a_notification_of_a_move_concerns_the_colleagues_left_behind(stage: MakeStage) -> None:
-    one = stage(RULES)
-    declared = (one.directory / "connectors/crm.yml").read_text()
-    one.write("connectors/crm.yml", declared.replace("contacts:\n", "contacts:\n  account: company\n"))
-    one.rules(ACCOUNTS)
-    one.people(1, 2, account="7")
-    one.people(3, account="8")
+    one = with_colleagues(stage)
     one.sources["crm"].tell(EventRecord("purchase", "k", "1", None, one.clock.now(), None, {"amount": None}))
     one.later(minutes=15).run()
     assert one.held('crm list "Curious"') == {"1": "member", "2": "member"}

@@ -15,7 +15,7 @@ from segserver.evaluate import evaluate
 from segserver.pipeline import run_notified
 from segserver.plan import _identity, make_plan
 from segserver.records import ContactRecord, Deletion
-from segserver.specs import Target
+from segserver.specs.targets import Target
 
 FRENCH = """\
 segment french "French"

@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from segserver.plans import AudiencePlan, Plan, at_target
 from segserver.scenarios.types import Decision, Due, Entry, Held, Why
-from segserver.specs import Sender, Target
+from segserver.specs.cadence import Sender
+from segserver.specs.targets import Target
 
 AT = datetime(2026, 3, 2)
 LIST, OTHER = Target("crm", "list", "French"), Target("crm", "list", "Other")

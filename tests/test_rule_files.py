@@ -11,7 +11,8 @@ from segserver.rule_files import Memory, RuleFiles
 from segserver.rules import catalog_text
 from segserver.rules.checking.verdicts import Verdict, Verdicts
 from segserver.rules.reading.parsed import ParsedFile, to_lines
-from segserver.specs import DATE, TEXT, Catalog, Event, Kind, Trait, Type
+from segserver.specs.catalog import Catalog, Event, Trait
+from segserver.specs.types import DATE, TEXT, Kind, Type
 
 SOURCES = {
     "rules/a.seg": b"segment a\n  where country is known\n",
@@ -82,7 +83,7 @@ def test_what_is_damaged_is_read_anew_and_mended(damage: object, tmp_path: Path,
     first = texts(RuleFiles(tmp_path).read(one))
     (path,) = kept(tmp_path)
     content = path.read_bytes()
-    path.write_bytes(damage(content))  # type: ignore[operator]
+    path.write_bytes(damage(content))
     assert texts(RuleFiles(tmp_path).read(one)) == first
     assert texts_read == ["rules/a.seg", "rules/a.seg"]
     assert path.read_bytes() == content

@@ -215,26 +215,60 @@ def test_a_failure_names_the_conditions_that_decided_with_what_was_observed(stag
     )
     (result,) = ruletest.run_tests(stage(rules).engine.workspace)
     first, second = result.failures
-    assert [line.strip() for line in first.because] == [
-        "no  all of",
-        "no    did purchase in last 30 days    (count(purchase in last 30 days) is 0)",
-        "no    any of",
-        "no      did email_sent    (count(email_sent) is 0)",
+    assert first.reasons == [
+        "no  all of:    (1 of 3 holds)",
+        "no    did purchase in last 30 days    (0 times)",
+        "no    any of:    (0 of 2 hold)",
+        "no      did email_sent    (0 times)",
         "no      spend > 2    (spend is unknown)",
     ]
-    assert [line.split()[0] for line in second.because] == ["no", "yes", "yes"]
-    assert second.because[-1].endswith("did purchase    (count(purchase) is 1)")
-    assert result.render().splitlines()[1:3] == [f"     {first.text}", f"     {first.because[0]}"]
-    assert result.to_dict()["failures"][0]["because"][1] == (  # type: ignore[index]
-        "no did purchase in last 30 days (count(purchase in last 30 days) is 0)"
+    assert second.reasons == [
+        "no  none of:    (1 of 2 holds)",
+        "yes   did purchase    (1 time)",
+        "        2026-01-10 09:00 purchase",
+    ]
+    assert result.render().splitlines()[1:3] == [f"     {first.text}", f"     {first.reasons[0]}"]
+
+
+def test_as_data_a_reason_is_a_tree_like_that_of_explain(tested: Any) -> None:
+    (result,) = tested(
+        f'test "x"\n{AT}  given a contact\n    who did purchase with amount 60 EUR 5 days before\n  expect in big\n'
     )
+    told: Any = json.loads(json.dumps(result.to_dict()))
+    (both,) = told["failures"][0]["because"]
+    assert (both["text"], both["holds"], both["note"]) == ("all of", False, "0 of 2 hold")
+    amount, country = both["parts"]
+    assert amount["text"] == "sum(purchase.amount) >= 100 EUR"
+    assert amount["observed"] == [{"text": "sum(purchase.amount)", "value": 60.0, "shown": "60 EUR"}]
+    assert amount["happened"] == [
+        {
+            "what": "purchase",
+            "at": "2026-02-24T09:00:00Z",
+            "details": {"amount": 60.0},
+            "text": "purchase: amount 60 EUR",
+        }
+    ]
+    assert (country["observed"][0]["value"], country["happened"]) == (None, [])
+
+
+def test_a_failure_over_an_account_names_its_contacts_as_the_test_does(b2b: Any) -> None:
+    (result,) = b2b(
+        f'test "pair"\n{AT}  given a contact with account "acme"\n  expect not in near_a_buyer\n'
+        '  given a contact with account "acme"\n    who did purchase 5 days before\n  expect in near_a_buyer\n'
+    )
+    (failure,) = result.failures
+    assert failure.reasons == [
+        'yes any contact of account did purchase in last 30 days    (1 of the 2 contacts of account "acme")',
+        "yes   contact 2    (1 time)",
+        "        2026-02-24 09:00 purchase",
+    ]
+    (contact,) = failure.to_dict()["because"][0]["contacts"]
+    assert (contact["contact_id"], contact["rule"]["holds"]) == ("contact 2", True)
 
 
 def test_a_member_that_should_be_none_is_explained_by_what_let_it_in(tested: Any) -> None:
     (result,) = tested(f'test "x"\n{AT}  given a contact\n    with score(buy_soon) 0.95\n  expect not in sure\n')
-    assert [line.strip() for line in result.failures[0].because] == [
-        "yes score(buy_soon) >= 0.9    (score(buy_soon) is 0.95)"
-    ]
+    assert result.failures[0].reasons == ["yes score(buy_soon) >= 0.9    (score(buy_soon) is 0.95)"]
 
 
 # ---- what was before -----------------------------------------------------------------------------------------------
@@ -377,4 +411,5 @@ def test_junit_counts_by_file_and_has_each_failure_with_its_reason(tested: Any) 
     assert bad.get("name") == "bad \ufffd <&>"
     (failure,) = bad
     assert failure.get("message") == results[1].failures[0].text
-    assert "did purchase in last 30 days    (count(purchase in last 30 days) is 0)" in str(failure.text)
+    assert failure.text == "\n".join([failure.get("message") or "", *results[1].failures[0].reasons])
+    assert failure.text.endswith("no  did purchase in last 30 days    (0 times)")

@@ -12,10 +12,11 @@ from segserver.compiler.plan import Step
 from segserver.engine import Engine
 from segserver.errors import SettingsError
 from segserver.execution import Champion, champions, execute, versions
-from segserver.explain import Explanation, explain
+from segserver.explain import Explanation, colleagues, explain
 from segserver.identity import normalise
 from segserver.store import standing, state
 from segserver.store.members import contacts_for
+from segserver.store.people import labels
 from segserver.store.session import Session, compose
 
 AMONG = "explained contact"
@@ -49,7 +50,7 @@ def explain_contact(engine: Engine, contact: str, segment: str, as_of: datetime 
             historical=as_of is not None,
             cutoffs=standing.cutoffs(session, versions(serving)) if as_of is None else {},
         )
-        found = replace(found, asked=contact)
+        found = replace(found, asked=contact, names=labels(session, colleagues(found)))
         return replace(found, since=_since(session, segment, contact_id)) if as_of is None else found
 
 

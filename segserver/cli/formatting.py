@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import shutil
 import stat
 import sys
@@ -19,11 +20,14 @@ from segserver.cli.writing import FORMAT
 from segserver.errors import Diagnostic, SettingsError, Span, render
 
 if TYPE_CHECKING:
-    from segserver.specs import Kind
+    from segserver.specs.types import Kind
 
 
 RULES = ".seg"
 """How the names of rule files end."""
+
+UNENDED = "\\ No newline at end of file"
+"""What a diff says of a last line that does not end, so that `patch` takes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +60,15 @@ class Formatted:
 
     def diff(self) -> str:
         """What changes, as a unified diff."""
-        before, after = ((text or "").splitlines(keepends=True) for text in (self.text, self.after))
-        return "".join(difflib.unified_diff(before, after, self.name, f"{self.name} (formatted)"))
+        before, after = (re.findall(r"[^\n]*\n|[^\n]+", text or "") for text in (self.text, self.after))
+        lines = difflib.unified_diff(before, after, self.name, f"{self.name} (formatted)")
+        return "".join(line if line.endswith("\n") else f"{line}\n{UNENDED}\n" for line in lines)
 
-    def to_dict(self) -> dict[str, object]:
-        """Plain data for `--format json`."""
+    def to_dict(self, *, diff: bool) -> dict[str, object]:
+        """Plain data for `--format json`, with what changes where that is asked for."""
         problems = [finding.to_dict() for finding in self.diagnostics]
-        return {"file": self.name, "changes": self.changed, "findings": problems}
+        shown = {"diff": self.diff() if self.changed else ""} if diff else {}
+        return {"file": self.name, "changes": self.changed, "findings": problems, **shown}
 
 
 @click.command()
@@ -89,7 +95,7 @@ def fmt(invocation: Invocation, paths: tuple[str, ...], only_check: bool, diff: 
         if writes and result.changed and result.path is not None and result.after is not None:
             _replace(result.path.resolve(), result.after)
     if form == "json":
-        invocation.print_json([result.to_dict() for result in results])
+        invocation.print_json([result.to_dict(diff=diff) for result in results])
     else:
         _show(invocation, results, writes=writes, diff=diff)
     unreadable = any(result.after is None for result in results)

@@ -13,6 +13,7 @@ from segserver.cli.invocation import Invocation
 from segserver.cli.writing import FORMAT
 from segserver.clock import parse_instant
 from segserver.errors import SettingsError
+from segserver.rules.checking.instants import YEARS
 from segserver.rules.suggest import did_you_mean, listed
 
 if TYPE_CHECKING:
@@ -30,9 +31,12 @@ class InstantType(click.ParamType[datetime]):
         if isinstance(value, datetime):
             return value
         try:
-            return parse_instant(str(value))
+            instant = parse_instant(str(value))
         except ValueError:
             self.fail(f"{value!r} is not a date or date-time such as 2026-03-01 or 2026-03-01T09:00Z", param, ctx)
+        if instant.year < YEARS[0]:
+            self.fail(f"{value!r} is too long ago; write the year {YEARS[0]} or a later one", param, ctx)
+        return instant
 
 
 AS_OF = click.option("--as-of", type=InstantType(), help="The run's instant, UTC [default: now].")

@@ -30,7 +30,7 @@ from segserver.connectors.declarations import reveal
 from segserver.engine import Engine, open_engine
 from segserver.errors import SettingsError, StoreError
 from segserver.settings import Settings
-from segserver.specs import ConnectionSpec
+from segserver.specs.connections import ConnectionSpec
 from segserver.store import state
 from segserver.store.owner import Owner, acquire, living_owner
 from segserver.store.state import Notification

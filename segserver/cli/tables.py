@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.segment import Segment
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from segserver.pipeline import RunReport
     from segserver.plans import AudiencePlan, Plan
     from segserver.scenarios.types import Decision
-    from segserver.specs import Target
+    from segserver.specs.targets import Target
     from segserver.sync import ConnectionReport
 
 SAMPLE = 5
@@ -23,9 +24,26 @@ Labels = Callable[[Iterable[str]], Mapping[str, str]]
 """What to call contacts."""
 
 
+class PlainTable(Table):
+    """A table whose lines end with their last word, so that they can be copied and compared."""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The lines of the table, without the spaces at their ends."""
+        rendered = super().__rich_console__(console, options)
+        for line in Segment.split_lines(part for part in rendered if isinstance(part, Segment)):
+            yield from _without_end(line)
+            yield Segment.line()
+
+
+def _without_end(line: list[Segment]) -> list[Segment]:
+    while line and not line[-1].text.strip(" "):
+        line.pop()
+    return [*line[:-1], *(Segment(last.text.rstrip(" "), last.style) for last in line[-1:])]
+
+
 def plain_table(*columns: str, right: Sequence[str] = ()) -> Table:
     """A table without lines, numbers to the right."""
-    table = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
+    table = PlainTable(box=None, pad_edge=False, show_edge=False, header_style="bold")
     for name in columns:
         table.add_column(name, justify="right" if name in right else "left", no_wrap=name in right, overflow="fold")
     return table

@@ -12,6 +12,7 @@ import click
 
 from segserver.cli.invocation import Invocation
 from segserver.errors import SettingsError, Severity, render
+from segserver.rules.suggest import did_you_mean
 
 FORMAT = click.option(
     "--format", "form", type=click.Choice(["text", "json"]), default="text", help="For people or machines."
@@ -113,26 +114,26 @@ def test(invocation: Invocation, match: str, junit: Path | None, form: str) -> i
 @click.argument("page", required=False)
 @click.pass_obj
 def show_help(invocation: Invocation, page: str | None) -> None:
-    """Read the manual: without PAGE, its list of pages."""
-    from rich.markdown import Markdown
+    """Read the manual: without PAGE, its list of pages.
 
-    pages = {
-        item.name.removesuffix(".md"): item
-        for item in (files("segserver") / "help").iterdir()
-        if item.name.endswith(".md")
-    }
+    PAGE may also be the code of a finding, such as unknown-name.
+    """
+    from segserver.cli import manual
+
+    pages = manual.pages()
+    codes = manual.codes(pages)
     if page is None:
-        for name in sorted(pages):
-            title = pages[name].read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
-            invocation.console.print(f"  segserver help {name:<14} {title}", markup=False, soft_wrap=True)
+        for name, text in pages.items():
+            invocation.say(f"  segserver help {name:<14} {text.splitlines()[0].lstrip('# ')}")
         return
-    if page not in pages:
-        raise SettingsError(f"there is no page {page!r}; pages: {', '.join(sorted(pages))}")
-    text = pages[page].read_text(encoding="utf-8")
+    found = pages.get(page) or codes.get(page)
+    if found is None:
+        hint = did_you_mean(page, [*pages, *codes], otherwise=f"pages: {', '.join(pages)}")
+        raise SettingsError(f"there is no page {page!r}; {hint}")
     if invocation.console.is_terminal:
-        invocation.console.print(Markdown(text))
+        manual.show_page(invocation.console, found)
     else:
-        invocation.say(text.rstrip("\n"))
+        invocation.say(found.rstrip("\n"))
 
 
 COMMANDS = (init, check, test, show_help)

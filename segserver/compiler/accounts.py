@@ -16,8 +16,10 @@ from segserver import relations
 from segserver.compiler.plan import Materialise
 from segserver.compiler.tables import EXACT, narrowed, unbound
 from segserver.compiler.walk import Node
-from segserver.rules.expressions import AccountAny, AccountCount, AccountTrait
-from segserver.specs import TEXT, Catalog
+from segserver.rules.expressions.conditions import AccountAny
+from segserver.rules.expressions.values import AccountCount, AccountTrait
+from segserver.specs.catalog import Catalog
+from segserver.specs.types import TEXT
 
 ACCOUNT = AccountTrait("", TEXT)
 """The account itself, as a node that is read from the store; no trait has an empty name."""

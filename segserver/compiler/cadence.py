@@ -31,7 +31,8 @@ from segserver.compiler.tables import narrowed, unbound
 from segserver.compiler.texts import written
 from segserver.compiler.translate import Moment, Translator
 from segserver.compiler.walk import Node, rewrite
-from segserver.rules.expressions import ComputedTrait, InSegment, Score, TraitValue
+from segserver.rules.expressions.conditions import InSegment
+from segserver.rules.expressions.values import ComputedTrait, Score, TraitValue
 from segserver.rules.program import Program, ScenarioBlock
 from segserver.rules.times import ALL_TIME, Window
 

@@ -11,8 +11,8 @@ from segserver.compiler.derived import ContactClock, Face, clock_column
 from segserver.compiler.plan import Zones
 from segserver.compiler.windows import day_of, edge, local_midnight, midnight_offsets, to_local
 from segserver.relations import INTEGER, Relation
-from segserver.rules.expressions import Anniversary
-from segserver.specs import DATE, INSTANT, TEXT
+from segserver.rules.expressions.conditions import Anniversary
+from segserver.specs.types import DATE, INSTANT, TEXT
 
 Row = Mapping[str, object]
 

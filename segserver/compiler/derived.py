@@ -6,25 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from segserver.rules.expressions import (
-    Aggregate,
-    Anniversary,
-    Between,
-    Changed,
-    Comparison,
-    FirstDid,
-    Instant,
-    Literal,
-    OnDay,
-    OneOf,
-    Regular,
-    SegmentChange,
-    Sequence,
-    Value,
-    WasIn,
-)
+from segserver.rules.expressions.conditions import Anniversary, Between, Comparison, OnDay
+from segserver.rules.expressions.history import Changed, FirstDid, Regular, SegmentChange, Sequence, WasIn
+from segserver.rules.expressions.values import Aggregate, Instant, Literal, Value
 from segserver.rules.times import Ago, CalendarStart, Edge, Fixed, Unit, Window
-from segserver.specs import DATE, INSTANT, TEXT, Kind, Type
+from segserver.specs.types import DATE, INSTANT, TEXT, Kind, Type
 
 TODAY = CalendarStart(Unit.DAYS, 0)
 
@@ -94,9 +80,6 @@ def derived(node: object) -> Iterator[Derived]:
     match node:
         case Comparison(left=left, right=right):
             yield from _midnights(left, right)
-        case OneOf(value=value, options=options):
-            for option in options:
-                yield from _midnights(value, option)
         case Between(value=value, low=low, high=high):
             yield from _midnights(value, low)
             yield from _midnights(value, high)

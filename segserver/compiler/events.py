@@ -24,8 +24,9 @@ from segserver.compiler.slices import Reach, Slice
 from segserver.compiler.tables import narrowed, unbound
 from segserver.compiler.translate import Moment, Translator
 from segserver.compiler.walk import Node
-from segserver.rules.expressions import Condition, Measure, PropertyValue
-from segserver.specs import Catalog
+from segserver.rules.expressions.conditions import Condition
+from segserver.rules.expressions.values import Measure, PropertyValue
+from segserver.specs.catalog import Catalog
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,8 @@ from segserver.compiler.slices import Ahead, Wanted
 from segserver.compiler.sources import Source, first_frame, gathered_sources, leaf_columns
 from segserver.compiler.translate import Moment
 from segserver.compiler.walk import Node
-from segserver.rules.expressions import Did, TraitValue
+from segserver.rules.expressions.history import Did
+from segserver.rules.expressions.values import TraitValue
 from segserver.rules.program import ModelBlock, Program
 
 _Reading = tuple[ir.Table, Mapping[str, ir.Value]]

@@ -17,7 +17,7 @@ from segserver.compiler.numbers import balanced
 from segserver.compiler.standing import Standing
 from segserver.compiler.translate import Moment, Translator
 from segserver.compiler.walk import Node
-from segserver.rules.expressions import InSegment
+from segserver.rules.expressions.conditions import InSegment
 from segserver.rules.program import Program, SegmentBlock
 
 Membership = InSegment | Candidate | TrueSince

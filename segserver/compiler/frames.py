@@ -18,7 +18,8 @@ from segserver.compiler.plan import Materialise, ScoreModel, Step
 from segserver.compiler.requirements import Requirements, Stage
 from segserver.compiler.translate import Moment, Translator
 from segserver.compiler.walk import Node
-from segserver.rules.expressions import ComputedTrait, InSegment, Percentile, Score, Top
+from segserver.rules.expressions.conditions import InSegment, Percentile, Top
+from segserver.rules.expressions.values import ComputedTrait, Score
 from segserver.rules.program import Feature, Program
 
 _LEVELS_PER_STATEMENT = 6

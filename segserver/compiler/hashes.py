@@ -6,6 +6,7 @@ digits, never as a number, so that no engine rounds it.
 
 from __future__ import annotations
 
+import hashlib
 from decimal import Decimal
 
 import ibis
@@ -25,6 +26,13 @@ def digest(value: ir.StringValue) -> ir.StringValue:
 def in_bucket(contact_id: ir.StringValue, name: str, low: int, high: int) -> ir.BooleanValue:
     """Whether a contact's bucket of that name, of 10,000, lies between two, both included."""
     return _between(_hashed(contact_id, "bucket", name), Decimal(low) / BUCKETS, Decimal(high + 1) / BUCKETS)
+
+
+def bucket(contact_id: str, name: str) -> int:
+    """A contact's bucket of that name, 0 to 9,999: what `in_bucket` compares."""
+    hashed = hashlib.sha256(f"bucket{_APART}{name}{_APART}{contact_id}".encode()).hexdigest()
+    share: int = int(hashed[:_DIGITS], 16)
+    return share * BUCKETS // int(_ALL)
 
 
 def held_out(contact_id: ir.StringValue, segment: str, share: Decimal) -> ir.BooleanValue:

@@ -19,8 +19,10 @@ from segserver.compiler.tables import narrowed, unbound
 from segserver.compiler.translate import Moment, Translator
 from segserver.compiler.walk import Node
 from segserver.compiler.windows import edge
-from segserver.rules.expressions import Changed, Comparison, HasBeen, Literal, TraitValue
-from segserver.specs import Trait
+from segserver.rules.expressions.conditions import Comparison
+from segserver.rules.expressions.history import Changed, HasBeen
+from segserver.rules.expressions.values import Literal, TraitValue
+from segserver.specs.catalog import Trait
 
 
 def past_traits(trait: Trait, instants: Sequence[datetime], *, among: str | None = None) -> ir.Table:

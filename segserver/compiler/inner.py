@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from segserver.rules.expressions import Value
+from segserver.rules.expressions.values import Value
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,10 @@ from segserver.compiler.slices import Wanted
 from segserver.compiler.tables import unbound
 from segserver.compiler.translate import Moment
 from segserver.compiler.walk import Node, within
-from segserver.rules.expressions import Aggregate, Condition, Regular
-from segserver.rules.expressions import Sequence as Steps
+from segserver.rules.expressions.conditions import Condition
+from segserver.rules.expressions.history import Regular
+from segserver.rules.expressions.history import Sequence as Steps
+from segserver.rules.expressions.values import Aggregate
 
 Read = Callable[[Node], ir.Value | None]
 Homes = Callable[[], ir.Table]

@@ -16,7 +16,8 @@ from segserver.compiler.numbers import number
 from segserver.compiler.slices import Slice
 from segserver.compiler.tables import EXACT
 from segserver.compiler.windows import EXACT_UNITS, edge
-from segserver.rules.expressions import Measure, Regular
+from segserver.rules.expressions.history import Regular
+from segserver.rules.expressions.values import Measure
 from segserver.rules.times import Ago
 
 COUNTED = (Measure.COUNT, Measure.SUM, Measure.DISTINCT)

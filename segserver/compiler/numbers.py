@@ -19,7 +19,6 @@ import ibis.expr.types as ir
 
 from segserver.compiler.tables import EXACT, WIDE
 
-_BOUND = Decimal(10) ** 12
 _PLACES = Decimal("0.000001")
 _OPERATORS: dict[str, Callable[[ir.NumericValue, ir.NumericValue], ir.NumericValue]] = {
     "+": operator.add,
@@ -31,9 +30,7 @@ T = TypeVar("T")
 
 
 def number(value: Decimal) -> ir.NumericValue:
-    """A written number, to six places; unknown if it is too large to be one."""
-    if abs(value) >= _BOUND:
-        return ibis.null(EXACT)
+    """A written number, of at most twelve digits before the point, to six places."""
     return ibis.literal(value.quantize(_PLACES), type=EXACT)
 
 

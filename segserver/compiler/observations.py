@@ -28,9 +28,10 @@ from segserver.compiler.standing import AFRESH, Standing, standing_sources
 from segserver.compiler.tables import narrowed
 from segserver.compiler.translate import Moment
 from segserver.compiler.walk import Node
-from segserver.rules.expressions import Consents, Score, TraitValue
+from segserver.rules.expressions.conditions import Consents
+from segserver.rules.expressions.values import Score, TraitValue
 from segserver.rules.program import Program
-from segserver.specs import Trait
+from segserver.specs.catalog import Trait
 
 
 @dataclass(frozen=True, slots=True)

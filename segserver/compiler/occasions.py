@@ -14,9 +14,10 @@ from segserver.compiler.calendars import month_days
 from segserver.compiler.derived import ContactClock, Derived, Face, Falls
 from segserver.compiler.numbers import balanced
 from segserver.compiler.windows import bounds, day_of, edge, to_local
-from segserver.rules.expressions import Anniversary, FirstDid, OnDay
+from segserver.rules.expressions.conditions import Anniversary, OnDay
+from segserver.rules.expressions.history import FirstDid
 from segserver.rules.times import Edge
-from segserver.specs import Kind
+from segserver.specs.types import Kind
 
 Column = Callable[[Derived], ir.Value]
 """What is read besides the values, by the column it has."""

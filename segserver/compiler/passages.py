@@ -12,7 +12,7 @@ from segserver.compiler.events import Scope
 from segserver.compiler.slices import Wanted, reach
 from segserver.compiler.tables import narrowed, unbound
 from segserver.compiler.translate import Moment
-from segserver.rules.expressions import SegmentChange, WasIn
+from segserver.rules.expressions.history import SegmentChange, WasIn
 
 _CHANGES = {"entered": "entered", "left": "exited"}
 

@@ -19,7 +19,8 @@ from segserver.compiler.translate import Translator
 from segserver.compiler.walk import Node, children
 from segserver.relations import Cutoff
 from segserver.rules.checking.declarations import declaration
-from segserver.rules.expressions import ComputedTrait, Condition, InSegment, Percentile, Top, Value
+from segserver.rules.expressions.conditions import Condition, InSegment, Percentile, Top
+from segserver.rules.expressions.values import ComputedTrait, Value
 from segserver.rules.program import Program, TraitBlock
 
 Cut = Top | Placed | Reaches

@@ -18,32 +18,29 @@ from segserver.compiler.accounts import ACCOUNT, OVER_ACCOUNT
 from segserver.compiler.derived import ContactClock, Falls, Midnight, derived
 from segserver.compiler.standing import AFRESH, Standing
 from segserver.compiler.walk import Node, children
-from segserver.rules.expressions import (
+from segserver.rules.expressions.conditions import (
     AccountAny,
-    AccountCount,
-    AccountTrait,
-    Aggregate,
-    Arithmetic,
-    Changed,
-    ComputedTrait,
     Condition,
     Consents,
-    CreatedAt,
-    Did,
-    HasBeen,
     InSegment,
     Known,
     Likely,
     Percentile,
-    Points,
-    Regular,
-    Score,
-    SegmentChange,
     Top,
-    TraitValue,
-    WasIn,
 )
-from segserver.rules.expressions import Sequence as Steps
+from segserver.rules.expressions.history import Changed, Did, HasBeen, Regular, SegmentChange, WasIn
+from segserver.rules.expressions.history import Sequence as Steps
+from segserver.rules.expressions.values import (
+    AccountCount,
+    AccountTrait,
+    Aggregate,
+    Arithmetic,
+    ComputedTrait,
+    CreatedAt,
+    Points,
+    Score,
+    TraitValue,
+)
 from segserver.rules.program import Program
 
 LEAVES: tuple[type, ...] = (

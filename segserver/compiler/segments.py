@@ -21,7 +21,8 @@ from segserver.compiler.standing import Standing
 from segserver.compiler.translate import Moment, Translator
 from segserver.compiler.walk import Node
 from segserver.relations import Cutoff
-from segserver.rules.expressions import InSegment, Score
+from segserver.rules.expressions.conditions import InSegment
+from segserver.rules.expressions.values import Score
 from segserver.rules.program import Program
 
 _TO_COME = "and the first run over all contacts from then on finds its members"

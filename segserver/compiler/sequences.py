@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import ibis
 import ibis.expr.datatypes as dt
@@ -20,7 +20,7 @@ from segserver.compiler.events import Scope
 from segserver.compiler.slices import Reach, reach
 from segserver.compiler.translate import Moment
 from segserver.relations import property_column
-from segserver.rules.expressions import Sequence, SequenceStep
+from segserver.rules.expressions.history import Sequence, SequenceStep
 
 _MICROSECOND = timedelta(microseconds=1)
 _NEXT, _PLACE = 0, 1
@@ -111,7 +111,7 @@ class _Passage:
         rows = rows.mutate(following=following)
         within = absent.within or timedelta(0)
         gap = rows["following"].delta(rows.t, unit="microsecond") >= within // _MICROSECOND
-        over = rows.t <= ibis.literal(_before(as_of, within))
+        over = rows.t <= ibis.literal(as_of - within)
         return rows.filter((rows.role == _PLACE) & over & gap.fill_null(True))
 
 
@@ -131,7 +131,3 @@ def _keys(rows: ir.Table, step: SequenceStep) -> list[ir.Value]:
 
 def _only(rows: ir.Table, role: int) -> ir.TimestampValue:
     return ibis.ifelse(rows.role == role, rows.t, ibis.null(dt.timestamp))
-
-
-def _before(as_of: datetime, within: timedelta) -> datetime:
-    return as_of - within if as_of - datetime.min > within else datetime.min

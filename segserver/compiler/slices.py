@@ -12,7 +12,8 @@ from segserver.compiler.derived import ContactClock, Face, clock_column
 from segserver.compiler.translate import Moment
 from segserver.compiler.walk import Node
 from segserver.compiler.windows import bounds, edge
-from segserver.rules.expressions import Aggregate, Regular
+from segserver.rules.expressions.history import Regular
+from segserver.rules.expressions.values import Aggregate
 from segserver.rules.times import Ago, Edge, Window
 
 _DAY = timedelta(days=1)
@@ -130,8 +131,7 @@ def _clock(at: Edge | None) -> str | None:
 def _earliest(at: Edge, as_of: datetime) -> datetime:
     """An instant before the edge in every zone: no local time is a day away from UTC, so three days decide."""
     moved = [as_of - _DAY, as_of, as_of + _DAY]
-    earliest = min(edge(at, instant, _ZONE) for instant in moved)
-    return earliest - _DAY if earliest - datetime.min > _DAY else datetime.min
+    return min(edge(at, instant, _ZONE) for instant in moved) - _DAY
 
 
 def at_moment(column: str, node: Aggregate | Regular, moment: Moment) -> Slice:

@@ -24,22 +24,13 @@ from segserver.compiler.slices import Slice, Wanted, at_moment
 from segserver.compiler.tables import narrowed, unbound
 from segserver.compiler.translate import Moment
 from segserver.compiler.walk import Node
-from segserver.rules.expressions import (
-    AccountTrait,
-    Aggregate,
-    Changed,
-    ComputedTrait,
-    Consents,
-    CreatedAt,
-    HasBeen,
-    Regular,
-    SegmentChange,
-    TraitValue,
-    WasIn,
-)
-from segserver.rules.expressions import Sequence as Steps
+from segserver.rules.expressions.conditions import Consents
+from segserver.rules.expressions.history import Changed, HasBeen, Regular, SegmentChange, WasIn
+from segserver.rules.expressions.history import Sequence as Steps
+from segserver.rules.expressions.values import AccountTrait, Aggregate, ComputedTrait, CreatedAt, TraitValue
 from segserver.rules.program import Program
-from segserver.specs import Catalog, Kind, Trait
+from segserver.specs.catalog import Catalog, Trait
+from segserver.specs.types import Kind
 
 
 @dataclass(frozen=True, slots=True)

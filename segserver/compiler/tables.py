@@ -7,7 +7,7 @@ import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
 from segserver.relations import FLOAT, INTEGER, ColumnType, Relation
-from segserver.specs import Kind
+from segserver.specs.types import Kind
 
 EXACT = dt.Decimal(18, 6)
 """Numbers of the language: exact, six places."""

@@ -21,43 +21,30 @@ from segserver.compiler.derived import Midnight
 from segserver.compiler.numbers import balanced, number
 from segserver.compiler.walk import Node
 from segserver.compiler.windows import edge, local_midnight
-from segserver.rules.expressions import (
+from segserver.rules.expressions.conditions import (
     AccountAny,
-    AccountCount,
     All,
     Anniversary,
     AnyOf,
-    Arithmetic,
     AtLeast,
     Between,
-    Changed,
     Comparison,
     Condition,
     Consents,
-    Did,
-    FirstDid,
-    HasBeen,
     InBucket,
     InSegment,
-    Instant,
     Known,
     Likely,
     ListTest,
-    Literal,
     Near,
     Not,
     OnDay,
     OneOf,
-    Points,
-    Regular,
-    Score,
-    SegmentChange,
-    Sequence,
     TextTest,
-    Value,
-    WasIn,
 )
-from segserver.specs import Kind
+from segserver.rules.expressions.history import Changed, Did, FirstDid, HasBeen, Regular, SegmentChange, Sequence, WasIn
+from segserver.rules.expressions.values import AccountCount, Arithmetic, Instant, Literal, Points, Score, Value
+from segserver.specs.types import Kind
 
 
 @dataclass(frozen=True, slots=True)

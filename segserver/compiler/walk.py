@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterator
 
 from segserver.compiler.derived import Derived
 from segserver.compiler.inner import Inner
-from segserver.rules.expressions import Aggregate, Condition, Did, FirstDid, Regular, Sequence, Value
+from segserver.rules.expressions.conditions import Condition
+from segserver.rules.expressions.history import Did, FirstDid, Regular, Sequence
+from segserver.rules.expressions.values import Aggregate, Value
 from segserver.rules.times import Window
+from segserver.rules.walk import outermost
 
 Node = Value | Condition | Derived | Inner
 """A value or a condition of a checked program, or what one reads besides."""
@@ -20,12 +23,10 @@ NODES: tuple[type, ...] = (*typing.get_args(Value), *typing.get_args(Condition))
 def children(node: Node) -> Iterator[Node]:
     """The nodes directly inside a node.
 
-    An aggregate has none: what stands inside it speaks of events, not of the contact.
+    An aggregate and a sequence have none: what stands inside them speaks of events, not of the contact.
     """
-    if isinstance(node, Aggregate):
-        return
-    for name in _FIELDS[type(node)]:
-        yield from _nodes_in(getattr(node, name))
+    if not isinstance(node, Aggregate | Sequence):
+        yield from typing.cast(Iterator[Node], outermost(node, NODES))
 
 
 def within(node: Node) -> Iterator[Node]:
@@ -54,14 +55,6 @@ _FIELDS: dict[type, tuple[str, ...]] = {
     kind: tuple(item.name for item in dataclasses.fields(kind) if item.name not in ("span", "type")) for kind in NODES
 }
 """Fields of each kind of node that can hold nodes: everything but spans and types."""
-
-
-def _nodes_in(value: object) -> Iterator[Node]:
-    if isinstance(value, NODES):
-        yield typing.cast(Node, value)
-    elif isinstance(value, tuple):
-        for item in value:
-            yield from _nodes_in(item)
 
 
 def _rewrite_field(value: object, change: Callable[[Window], Window]) -> object:

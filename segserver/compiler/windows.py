@@ -22,7 +22,6 @@ EXACT_UNITS = {
 """Units that last equally long whatever the calendar."""
 
 _MONTHS = {Unit.MONTHS: 1, Unit.YEARS: 12}
-_ENDS = (datetime.min, datetime.max)
 _DAY = timedelta(days=1)
 _FIRST_DAY = date(1900, 1, 1)
 _LAST_DAY = date(2100, 1, 1)
@@ -37,7 +36,8 @@ def edge(at: Edge, as_of: datetime, zone: str) -> datetime:
         zone: IANA name of the workspace's time zone.
 
     Returns:
-        Naive UTC; beyond the years 1 to 9999 the first or last instant there is.
+        Naive UTC. It is always in the calendar: runs are of the years 1900 to 2199, lengths of time 200 years at most,
+        and written dates of the years 1000 to 8999.
     """
     match at:
         case Fixed(at=local):
@@ -46,9 +46,8 @@ def edge(at: Edge, as_of: datetime, zone: str) -> datetime:
             return local_midnight(_calendar_day(to_local(as_of, zone).date(), unit, offset), zone)
         case Ago(amount=amount, unit=unit):
             if unit in EXACT_UNITS:
-                return _back(as_of, amount, EXACT_UNITS[unit])
-            stepped = _step_months(to_local(as_of, zone), -amount * _MONTHS[unit])
-            return stepped if stepped in _ENDS else to_utc(stepped, zone)
+                return as_of - amount * EXACT_UNITS[unit]
+            return to_utc(_step_months(to_local(as_of, zone), -amount * _MONTHS[unit]), zone)
 
 
 def bounds(window: Window, as_of: datetime, zone: str) -> tuple[datetime | None, datetime]:
@@ -65,10 +64,7 @@ def to_local(instant: datetime, zone: str) -> datetime:
 
 def to_utc(local: datetime, zone: str) -> datetime:
     """Naive UTC of a wall-clock time in a zone."""
-    try:
-        return local.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC).replace(tzinfo=None)
-    except OverflowError:
-        return datetime.min if local.year == 1 else datetime.max
+    return local.replace(tzinfo=ZoneInfo(zone)).astimezone(UTC).replace(tzinfo=None)
 
 
 def local_midnight(day: date, zone: str) -> datetime:
@@ -104,17 +100,8 @@ def midnight_offsets(zone: str) -> tuple[tuple[date, timedelta], ...]:
     return tuple(runs)
 
 
-def _back(as_of: datetime, amount: int, unit: timedelta) -> datetime:
-    try:
-        return as_of - amount * unit
-    except OverflowError:
-        return datetime.min if amount > 0 else datetime.max
-
-
 def _step_months(local: datetime, months: int) -> datetime:
     year, month = divmod(local.year * 12 + local.month - 1 + months, 12)
-    if not 1 <= year <= 9999:
-        return datetime.min if year < 1 else datetime.max
     last = calendar.monthrange(year, month + 1)[1]
     return local.replace(year=year, month=month + 1, day=min(local.day, last))
 

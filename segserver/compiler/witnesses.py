@@ -1,4 +1,4 @@
-"""What happened to one contact that a rule looks at: single events and changes, not figures over them."""
+"""What happened to contacts that a rule looks at: single events and changes, not figures over them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from segserver.compiler.sources import contact_homes
 from segserver.compiler.tables import narrowed, unbound
 from segserver.compiler.translate import Moment
 from segserver.relations import property_column
-from segserver.rules.expressions import Aggregate
+from segserver.rules.expressions.values import Aggregate
 from segserver.rules.program import Program
 
 
@@ -56,25 +56,33 @@ Sight = Happened | Became | Passed
 
 
 def compile_witnesses(
-    program: Program, as_of: datetime, sights: Sequence[Sight], *, among: str, most: int, prefix: str
+    program: Program,
+    as_of: datetime,
+    sights: Sequence[Sight],
+    *,
+    among: str,
+    most: int,
+    historical: bool = False,
+    prefix: str,
 ) -> tuple[list[Step], list[str]]:
-    """Compile the last few things that happened, each sight to a table of its own.
+    """Compile the last few things that happened to each contact, each sight to a table of its own.
 
     Args:
         program: the checked workspace.
         as_of: naive UTC; what occurred before it and was known at it is seen.
         sights: what is looked at.
-        among: table with the `contact_id` of one contact.
-        most: rows of a table at most.
+        among: table with the `contact_id` of the contacts.
+        most: rows of a contact in a table at most.
+        historical: `as_of` lies in the past, so contacts live where they lived then.
         prefix: begins the name of every table made.
 
     Returns:
-        The steps, and for each sight a table with `at` and, of events, the columns of their properties, of traits
-        `value` and `connection`, of segments `change` and `cause`; in no order.
+        The steps, and for each sight a table with `contact_id`, `at` and, of events, the columns of their properties,
+        of traits `value` and `connection`, of segments `change` and `cause`; in no order.
     """
     moment = Moment(as_of, program.zone)
     counts = [sight.count for sight in sights if isinstance(sight, Happened)]
-    homes = partial(contact_homes, program.catalog, as_of, among, historical=False)
+    homes = partial(contact_homes, program.catalog, as_of, among, historical=historical)
     lookups = Lookups([Wanted("", count, moment) for count in counts], program.zone, prefix, homes)
     scope = Scope(program.catalog, lookups, among=among)
     steps, tables = list(lookups.steps), []
@@ -87,10 +95,16 @@ def compile_witnesses(
                 rows = _values(program, trait, moment, among)
             case Passed(segment=segment):
                 rows = _passages(segment, moment, among)
-        order = rows["at"].asc() if end == "first" else rows["at"].desc()
         tables.append(f"{prefix}witnesses{place}")
-        steps.append(Materialise(tables[-1], rows.order_by(order).limit(1 if end else most)))
+        steps.append(Materialise(tables[-1], _few(rows, 1 if end else most, first=end == "first")))
     return steps, tables
+
+
+def _few(rows: ir.Table, most: int, *, first: bool) -> ir.Table:
+    """Of each contact the last or the first rows."""
+    order = rows["at"].asc() if first else rows["at"].desc()
+    placed = rows.mutate(place=ibis.row_number().over(group_by="contact_id", order_by=order))
+    return placed.filter(placed["place"] < most).drop("place")
 
 
 def _events(scope: Scope, sight: Happened, moment: Moment) -> ir.Table:
@@ -103,16 +117,16 @@ def _events(scope: Scope, sight: Happened, moment: Moment) -> ir.Table:
     rows, flags = scope.flagged(rows, wheres)
     taken = window.takes(rows.occurred_at, rows) + [rows[flag] for flag in flags.values()]
     shown = {property_column(name): rows[property_column(name)] for name in sight.properties}
-    return (rows.filter(taken) if taken else rows).select(at=rows.occurred_at, **shown)
+    return (rows.filter(taken) if taken else rows).select("contact_id", at=rows.occurred_at, **shown)
 
 
 def _values(program: Program, name: str, moment: Moment, among: str) -> ir.Table:
     rows = narrowed(unbound(relations.history_table(program.catalog.traits[name])), among)
     seen = [rows.valid_from < ibis.literal(moment.as_of), rows.known_at <= ibis.literal(moment.as_of)]
-    return rows.filter(seen).select(at=rows.valid_from, value=rows["value"], connection=rows.connection)
+    return rows.filter(seen).select("contact_id", at=rows.valid_from, value=rows["value"], connection=rows.connection)
 
 
 def _passages(segment: str, moment: Moment, among: str) -> ir.Table:
     rows = narrowed(unbound(relations.membership_changes()), among)
     seen = [rows.segment == segment, rows.as_of < ibis.literal(moment.as_of)]
-    return rows.filter(seen).select(at=rows.as_of, change=rows.change, cause=rows.cause)
+    return rows.filter(seen).select("contact_id", at=rows.as_of, change=rows.change, cause=rows.cause)

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from segserver.records import Cursor, Page, SourceItem
-from segserver.specs import Target
+from segserver.specs.targets import Target
 
 # ---- reading -------------------------------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from segserver.connectors.limits import AccountLimits, Budget
 from segserver.connectors.mapping import Problem, Reader, refuse_own_fields
 from segserver.connectors.marketo import Marketo, fetch_grant
 from segserver.errors import SettingsError
-from segserver.specs import ConnectionSpec
+from segserver.specs.connections import ConnectionSpec
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 

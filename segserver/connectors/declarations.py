@@ -22,7 +22,7 @@ from segserver.connectors.schema_fields import Variable
 from segserver.connectors.suggestions import closest, cure
 from segserver.connectors.yaml_positions import Document, Path
 from segserver.errors import Diagnostic, MissingSecret, Severity, Span
-from segserver.specs import (
+from segserver.specs.connections import (
     AccountsSpec,
     ConnectionSpec,
     ConsentSpec,
@@ -31,8 +31,8 @@ from segserver.specs import (
     PropertySpec,
     Secret,
     TraitSpec,
-    Type,
 )
+from segserver.specs.types import Type
 
 _PAIR = re.compile(r"(?P<before>(?P<key>[\w -]+)[\"']?[ \t]*:[ \t]*)(?P<value>[^\s,}#][^\n,}#]*)")
 _SECRETS = ("token", "client_id", "client_secret", "api_secret", "webhook_secret")
@@ -263,7 +263,7 @@ class _Builder:
 
 def _trait(name: str, written: Mapping[str, Any], place: Span, *, history: bool) -> TraitSpec:
     field, longitude = _fields(name, written)
-    return TraitSpec(_nfc(name), field, _type(written), history, place, longitude)
+    return TraitSpec(_nfc(name), field, _type(written), place, longitude, history=history)
 
 
 def _property(name: str, written: Mapping[str, Any], place: Span) -> PropertySpec:

@@ -25,7 +25,8 @@ from segserver.connectors.files_rows import AccountRows, ContactRows, EventRows,
 from segserver.connectors.files_tables import open_table
 from segserver.errors import SettingsError
 from segserver.records import Cursor, Deletion, Page, SourceItem
-from segserver.specs import ConnectionSpec, Target
+from segserver.specs.connections import ConnectionSpec
+from segserver.specs.targets import Target
 
 __all__ = ["CONTACTS", "MEMBER", "FilesConnector", "address"]
 

@@ -14,16 +14,9 @@ from segserver.connectors.files_tables import Table
 from segserver.connectors.suggestions import cure
 from segserver.connectors.values import allowed, parse, render
 from segserver.errors import Span
-from segserver.records import (
-    AccountGone,
-    AccountRecord,
-    ContactRecord,
-    Deletion,
-    EventGone,
-    EventRecord,
-    SourceItem,
-)
-from segserver.specs import INSTANT, TEXT, AccountsSpec, ContactsSpec, EventSpec, PropertySpec, TraitSpec, Type
+from segserver.records import AccountGone, AccountRecord, ContactRecord, Deletion, EventGone, EventRecord, SourceItem
+from segserver.specs.connections import AccountsSpec, ContactsSpec, EventSpec, FieldSpec
+from segserver.specs.types import INSTANT, TEXT, Type
 
 
 class Read(NamedTuple):
@@ -70,7 +63,7 @@ class _Columns:
         self.places.setdefault(column, declared)
         return list(self.places).index(column)
 
-    def indices(self, spec: TraitSpec | PropertySpec) -> list[int]:
+    def indices(self, spec: FieldSpec) -> list[int]:
         """Positions of the columns that a trait or a property is read from."""
         return [self.index(column, spec.place) for column in spec.fields]
 

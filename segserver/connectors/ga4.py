@@ -13,7 +13,7 @@ from segserver.connectors.base import Outcome, Status, Trigger, Write
 from segserver.connectors.batches import batches, deliver, outcomes, rounds
 from segserver.connectors.calls import Call
 from segserver.connectors.http import HttpClient
-from segserver.specs import Target
+from segserver.specs.targets import Target
 
 DEFAULT_ENDPOINT = "https://www.google-analytics.com"
 PROPERTIES_PER_CALL = 25

@@ -17,7 +17,8 @@ from segserver.connectors.hubspot_properties import Properties
 from segserver.connectors.mapping import Reader, events_of
 from segserver.errors import SettingsError
 from segserver.records import Cursor, Page, SourceItem
-from segserver.specs import ConnectionSpec, Target
+from segserver.specs.connections import ConnectionSpec
+from segserver.specs.targets import Target
 
 CONTACTS_STREAM = "contacts"
 ACCOUNTS_STREAM = "accounts"

@@ -10,7 +10,7 @@ from segserver.connectors.hubspot_api import COMPANIES, LIST_PAGE, HubSpotApi
 from segserver.connectors.hubspot_feed import ObjectFeed
 from segserver.connectors.mapping import Reader, declaration_digest
 from segserver.records import AccountGone, Cursor, Page, SourceItem
-from segserver.specs import AccountsSpec
+from segserver.specs.connections import AccountsSpec
 
 
 class AccountsStream:

@@ -12,7 +12,7 @@ from segserver.connectors.hubspot_api import BATCH, CONTACTS, HISTORY_PAGE, LIST
 from segserver.connectors.hubspot_feed import ObjectFeed
 from segserver.connectors.mapping import RawChanges, Reader, contact_fields, declaration_digest
 from segserver.records import ContactRecord, Cursor, Deletion, Merge, Page, SourceItem
-from segserver.specs import ContactsSpec
+from segserver.specs.connections import ContactsSpec
 
 MERGED = "hs_merged_object_ids"
 BOUNCED = "hs_email_hard_bounce_reason_enum"

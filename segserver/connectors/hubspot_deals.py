@@ -16,7 +16,7 @@ from segserver.connectors.hubspot_api import ASSOCIATIONS_BATCH, DEALS, HubSpotA
 from segserver.connectors.hubspot_feed import ObjectFeed
 from segserver.connectors.mapping import Reader, declaration_digest, matches
 from segserver.records import Cursor, EventGone, EventRecord, Page, SourceItem
-from segserver.specs import EventSpec
+from segserver.specs.connections import EventSpec
 
 MOST_CONTACTS = 10
 

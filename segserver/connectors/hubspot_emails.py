@@ -10,7 +10,7 @@ from segserver.clock import format_instant, from_epoch_ms, parse_instant, to_epo
 from segserver.connectors.hubspot_api import EMAIL_EVENTS, HubSpotApi
 from segserver.connectors.mapping import Reader, declaration_digest
 from segserver.records import Cursor, EventRecord, Page
-from segserver.specs import EventSpec
+from segserver.specs.connections import EventSpec
 
 _OVERLAP = timedelta(minutes=5)
 _PAGE = 300

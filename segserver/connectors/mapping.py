@@ -15,17 +15,8 @@ from datetime import datetime
 from segserver.connectors import values
 from segserver.errors import SettingsError
 from segserver.records import AccountRecord, Change, ContactRecord
-from segserver.specs import (
-    INSTANT,
-    TEXT,
-    AccountsSpec,
-    ConnectionSpec,
-    ContactsSpec,
-    EventSpec,
-    PropertySpec,
-    TraitSpec,
-    Type,
-)
+from segserver.specs.connections import AccountsSpec, ConnectionSpec, ContactsSpec, EventSpec, FieldSpec, PropertySpec
+from segserver.specs.types import INSTANT, TEXT, Type
 
 OWN_PREFIX = "segserver_"
 """Fields we write ourselves; reading them back as traits would make our own output an input."""
@@ -119,7 +110,7 @@ class Reader:
         """
         return AccountRecord(key, {trait.name: self.mapped(key, trait, raw) for trait in spec.traits}, updated_at)
 
-    def mapped(self, source_id: str, spec: TraitSpec | PropertySpec, raw: Raw) -> object:
+    def mapped(self, source_id: str, spec: FieldSpec, raw: Raw) -> object:
         """What a trait or a property is, from its field, or for a place from its two fields."""
         parts = tuple(raw.get(name) for name in spec.fields)
         return self.value(source_id, spec.field, parts if spec.longitude else parts[0], spec.type)
@@ -210,7 +201,7 @@ def refuse_own_fields(spec: ConnectionSpec) -> None:
     Raises:
         SettingsError: one is.
     """
-    mapped: list[TraitSpec | PropertySpec] = [*spec.contacts.traits] if spec.contacts else []
+    mapped: list[FieldSpec] = [*spec.contacts.traits] if spec.contacts else []
     mapped += spec.accounts.traits if spec.accounts else ()
     mapped += [prop for event in spec.events for prop in event.properties]
     for name, place in ((name, one.place) for one in mapped for name in one.fields):

@@ -19,7 +19,8 @@ from segserver.connectors.marketo_leads import LeadsStream
 from segserver.connectors.marketo_lists import DEFAULT_FOLDER, StaticLists
 from segserver.errors import RetryLater, SettingsError
 from segserver.records import Cursor, Page, SourceItem
-from segserver.specs import ConnectionSpec, Target
+from segserver.specs.connections import ConnectionSpec
+from segserver.specs.targets import Target
 
 CONTACTS_STREAM = "contacts"
 ACTIVITIES_STREAM = "activities"

@@ -12,13 +12,11 @@ from segserver.connectors.mapping import Reader, declaration_digest, matches
 from segserver.connectors.marketo_api import BATCH, MarketoApi
 from segserver.connectors.marketo_leads import ACTIVITIES
 from segserver.records import Cursor, EventRecord, Page
-from segserver.specs import EventSpec
+from segserver.specs.connections import EventSpec
 
 TYPES_PER_FEED = 10
 KEPT_FOR = timedelta(days=761)
 """Marketo keeps activities for 25 months; the first pull begins there."""
-
-_OWN_FIELDS = ("primaryAttributeValue", "primaryAttributeValueId", "campaignId")
 
 
 class ActivitiesStream:

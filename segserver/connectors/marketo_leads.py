@@ -22,7 +22,7 @@ from segserver.connectors.mapping import Reader, contact_fields, declaration_dig
 from segserver.connectors.marketo_api import BATCH, MarketoApi, check_fields
 from segserver.connectors.marketo_extract import WINDOW, extract
 from segserver.records import ContactRecord, Cursor, Deletion, Merge, Page, SourceItem
-from segserver.specs import ContactsSpec
+from segserver.specs.connections import ContactsSpec
 
 CHANGES = "/rest/v1/activities/leadchanges.json"
 ACTIVITIES = "/rest/v1/activities.json"

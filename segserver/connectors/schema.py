@@ -24,7 +24,7 @@ from segserver.connectors.schema_fields import (
     Whole,
 )
 from segserver.connectors.values import GRANTED, OPTED_OUT
-from segserver.specs import Kind
+from segserver.specs.types import Kind
 
 EVERY = timedelta(hours=1)
 LATENCY = timedelta(minutes=10)

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from segserver.connectors.schema_base import Written, refuse
 from segserver.connectors.suggestions import cure
-from segserver.specs import Kind
+from segserver.specs.types import Kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from segserver.clock import from_epoch_ms, to_epoch_ms
 from segserver.connectors.base import WebhookEvent
 from segserver.connectors.mapping import contact_fields
 from segserver.errors import SegserverError
-from segserver.specs import ConnectionSpec
+from segserver.specs.connections import ConnectionSpec
 
 OWN_PREFIX = "segserver_"
 """Properties we write; a change of one is our own echo."""

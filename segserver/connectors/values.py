@@ -16,7 +16,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import cast
 
 from segserver.clock import format_instant, from_epoch_ms, parse_instant
-from segserver.specs import Kind, Type
+from segserver.specs.types import Kind, Type
 
 OPTED_OUT = "opted out"
 GRANTED = "granted"

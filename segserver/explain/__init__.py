@@ -1,7 +1,9 @@
 """Why a contact is or is not in a segment: the rule as a tree, with what was observed and what holds."""
 
-from segserver.explain.report import render, to_dict
-from segserver.explain.tree import Runner, explain
+from segserver.explain.gathering import Runner, colleagues
+from segserver.explain.plain import to_dict
+from segserver.explain.report import render
+from segserver.explain.tree import explain
 from segserver.explain.verdicts import Contribution, Explanation, ModelReason, Observed, Verdict
 
 __all__ = [
@@ -11,6 +13,7 @@ __all__ = [
     "Observed",
     "Runner",
     "Verdict",
+    "colleagues",
     "explain",
     "render",
     "to_dict",

@@ -3,249 +3,204 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import cast
+from itertools import pairwise
 
-from segserver.compiler.walk import Node, children
-from segserver.compiler.windows import to_local
+from segserver.compiler.windows import bounds, edge
 from segserver.compiler.witnesses import Became, Happened, Passed, Sight
-from segserver.explain.verdicts import Verdict, Witness
-from segserver.explain.words import step_words
+from segserver.explain.judging import parts_of
+from segserver.explain.observing import ZONE_TEXT, values
+from segserver.explain.passing import stay
+from segserver.explain.sequences import Chain, all_steps, at_of, broken, earliest_chain, latest_chain
+from segserver.explain.showing import instant, show
+from segserver.explain.sights import of_step, seen_by, single, window_of
+from segserver.explain.verdicts import Observed, Verdict, Witness
+from segserver.explain.words import words
 from segserver.relations import property_column
-from segserver.rules.expressions import (
-    AccountAny,
-    AccountCount,
-    Aggregate,
-    All,
-    AnyOf,
-    AtLeast,
-    Changed,
-    ComputedTrait,
-    Condition,
-    Did,
-    FirstDid,
-    HasBeen,
-    InSegment,
-    Measure,
-    Not,
-    Points,
-    PropertyValue,
-    Regular,
-    SegmentChange,
-    SequenceStep,
-    WasIn,
-)
-from segserver.rules.expressions import Sequence as Steps
+from segserver.rules.expressions.conditions import Comparison, Condition
+from segserver.rules.expressions.history import HasBeen, Regular
+from segserver.rules.expressions.history import Sequence as Steps
 from segserver.rules.program import Program
-from segserver.rules.times import ALL_TIME, Ago, Window
-from segserver.specs import NUMBER
+from segserver.rules.times import Ago
+from segserver.specs.types import TEXT, Kind, Type
 
 READ = 200
 """Rows of each kind that are read."""
 
-SHOWN = 5
-"""Witnesses of a condition that are shown."""
-
 Rows = Sequence[Mapping[str, object]]
 
-
-def sights(program: Program, verdict: Verdict) -> dict[Sight, None]:
-    """Everything that some conditions look at, each once, in the order of the rule."""
-    found: dict[Sight, None] = {}
-    for leaf in _leaves(verdict):
-        found |= dict.fromkeys(_seen_by(program, leaf))
-    return found
-
-
-def witnessed(program: Program, verdict: Verdict, seen: Mapping[Sight, Rows]) -> Verdict:
-    """The same verdict with what happened beside each single condition."""
-    parts = tuple(witnessed(program, part, seen) for part in verdict.parts)
-    if verdict.node is None or isinstance(verdict.node, All | AnyOf | Not | AtLeast | InSegment):
-        return replace(verdict, parts=parts)
-    if isinstance(verdict.node, Steps):
-        found = _match(verdict.node, seen)
-        witnesses = found if verdict.holds else _tails(program, verdict.node, seen)
-        if not verdict.holds:
-            note, cure = _broken(program, verdict.node, found)
-            verdict = replace(verdict, note=note, turned=(cure, ""))
-    else:
-        witnesses = tuple(
-            witness
-            for sight in dict.fromkeys(_seen_by(program, verdict.node))
-            for witness in _witnesses(sight, seen.get(sight, ()))
-        )
-    return replace(verdict, parts=parts, witnesses=tuple(sorted(witnesses, key=lambda item: item.at)))
-
-
-def _leaves(verdict: Verdict) -> Iterator[Condition]:
-    if verdict.node is not None and not isinstance(verdict.node, All | AnyOf | Not | AtLeast | InSegment):
-        yield verdict.node
-    for part in verdict.parts:
-        yield from _leaves(part)
-
-
-# ---- what a condition looks at -------------------------------------------------------------------------------------
-
-
-def _seen_by(program: Program, node: Node) -> Iterator[Sight]:
-    match node:
-        case AccountAny() | AccountCount() | Points():
-            return
-        case Aggregate(measure=measure):
-            yield _events(node, _ENDS.get(measure))
-        case Did(count=count):
-            yield _events(count)
-        case FirstDid(since=since):
-            yield _events(since, "first")
-        case Regular(count=count, periods=periods, unit=unit, in_contact_zone=local):
-            yield _events(replace(count, window=Window(Ago(periods, unit), in_contact_zone=local)))
-        case Steps(steps=steps, absent=absent, window=window):
-            yield from (_of_step(node, place, window) for place in range(len(steps)))
-            if absent is not None:
-                yield _of_step(node, len(steps), ALL_TIME)
-        case Changed(trait=trait) | HasBeen(trait=trait):
-            yield Became(trait.name)
-        case SegmentChange(segment=segment) | WasIn(segment=segment):
-            yield Passed(segment)
-        case ComputedTrait(name=name):
-            yield from _seen_by(program, program.traits[name].value)
-        case _:
-            for child in children(node):
-                yield from _seen_by(program, child)
-
-
-_ENDS = {
-    Measure.FIRST: "first",
-    Measure.SINCE_FIRST: "first",
-    Measure.LAST: "last",
-    Measure.SINCE_LAST: "last",
+_CAUSES = {
+    "rule": ", as the rule was new or changed",
+    "model": ", as a model was new or changed",
+    "deleted": ", as the contact was deleted",
 }
-"""Measures that look at one event."""
+"""Why somebody entered or left, but for the data."""
 
 
-def _events(of: Aggregate, end: str | None = None) -> Happened:
-    count = Aggregate(Measure.COUNT, of.event, None, of.where, of.window, NUMBER)
-    shown = dict.fromkeys([*([of.property] if of.property else []), *_properties(of.where)])
-    return Happened(count, tuple(shown), end)
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What happened to one contact.
+
+    Attributes:
+        as_of: naive UTC.
+        rows: by what is looked at; of each the last few.
+    """
+
+    program: Program
+    as_of: datetime
+    rows: Mapping[Sight, Rows]
+
+    def of(self, sight: Sight) -> Rows:
+        """The rows of a sight in the order of time."""
+        return sorted(self.rows.get(sight, ()), key=at_of)
 
 
-def _of_step(node: Steps, place: int, window: Window) -> Happened:
-    """The events of one step, the absent one standing last, with what links compare."""
-    steps = _all_steps(node)
-    step, following = steps[place], steps[place + 1 : place + 2]
-    count = Aggregate(Measure.COUNT, step.event, None, step.where, window, NUMBER)
-    linked = [link.property for link in step.links] + [link.previous for one in following for link in one.links]
-    return Happened(count, tuple(dict.fromkeys([*_properties(step.where), *linked])))
+def witnessed(verdict: Verdict, seen: Seen) -> Verdict:
+    """The same verdict with what happened beside each single condition."""
+    parts = tuple(witnessed(part, seen) for part in verdict.parts)
+    verdict = replace(verdict, parts=parts)
+    node = single(verdict)
+    if node is None:
+        return verdict
+    if isinstance(node, Steps):
+        return _sequence(verdict, node, seen)
+    looked_at = dict.fromkeys(seen_by(seen.program, node))
+    found = _together([list(_witnesses(sight, seen)) for sight in looked_at])
+    now, coming = _reached(verdict, found, seen)
+    verdict = replace(verdict, witnesses=now, coming=coming, observed=_told(verdict, node, found, seen.program))
+    match node:
+        case Regular():
+            return _periods(verdict, node, seen)
+        case HasBeen() if verdict.observed[0].value == node.value.value and (since := held_since(node, now)):
+            shown = f"{verdict.observed[0].shown} since {instant(since, seen.program.zone)}"
+            return replace(verdict, observed=(replace(verdict.observed[0], shown=shown), *verdict.observed[1:]))
+        case _:
+            return verdict
 
 
-def _all_steps(node: Steps) -> tuple[SequenceStep, ...]:
-    return node.steps if node.absent is None else (*node.steps, node.absent)
+def zone_of(verdict: Verdict, program: Program) -> str:
+    """The time zone in which a condition means days and months."""
+    own = [item.value for item in verdict.observed if item.text == ZONE_TEXT]
+    return str(own[0]) if own else program.zone
 
 
-def _properties(where: object) -> Iterator[str]:
-    if isinstance(where, PropertyValue):
-        yield where.name
-    elif isinstance(where, tuple):
-        for item in where:
-            yield from _properties(item)
-    elif is_dataclass(where):
-        for field in fields(where):
-            yield from _properties(getattr(where, field.name))
-
-
-# ---- what was seen -------------------------------------------------------------------------------------------------
-
-
-def _witnesses(sight: Sight, rows: Rows) -> Iterator[Witness]:
-    match sight:
-        case Happened(count=count):
-            yield from (Witness(count.event, _at(row), _details(row)) for row in rows)
-        case Became(trait=trait):
-            yield from (Witness(trait, _at(row), {"value": row["value"], "source": row["connection"]}) for row in rows)
-        case Passed(segment=segment):
-            yield from (Witness(f"{row['change']} {segment}", _at(row), {"cause": row["cause"]}) for row in rows)
-
-
-def _at(row: Mapping[str, object]) -> datetime:
-    return cast("datetime", row["at"])
-
-
-def _details(row: Mapping[str, object]) -> dict[str, object]:
-    return {name.removeprefix(property_column("")): value for name, value in row.items() if name != "at"}
-
-
-def _tails(program: Program, node: Steps, seen: Mapping[Sight, Rows]) -> tuple[Witness, ...]:
-    """The last events of each step of a sequence that was not found."""
-    found = (_witnesses(sight, sorted(seen.get(sight, ()), key=_at)[-2:]) for sight in _seen_by(program, node))
-    return tuple({(witness.what, witness.at): witness for some in found for witness in some}.values())
-
-
-def _broken(program: Program, node: Steps, begun: Sequence[Witness]) -> tuple[str, str]:
-    """Where a sequence that was not found breaks off, and what would go on with it."""
-    steps = [step_words(step) for step in node.steps]
-    if not begun:
-        return f"step 1 is missing: `{steps[0]}`", " and then ".join(f"`{step}`" for step in steps)
-    last = begun[-1]
-    after = f"{last.what} of {to_local(last.at, program.zone):%Y-%m-%d %H:%M}"
-    if len(begun) == len(steps):
-        return f"every step was found, and `{_absent(node)}` follows or may still follow the {after}", (
-            f"nothing that is `{_absent(node)}` after a {last.what}"
-        )
-    step = steps[len(begun)]
-    return f"step {len(begun) + 1} is missing: `{step}` after the {after}", f"`{step}` after a {last.what}"
-
-
-def _absent(node: Steps) -> str:
-    return "" if node.absent is None else step_words(node.absent)
-
-
-def _match(node: Steps, seen: Mapping[Sight, Rows]) -> tuple[Witness, ...]:
-    """The latest events that are the sequence, or as many of its first steps as there are."""
-    steps = _all_steps(node)
-    read = [
-        sorted(seen.get(_of_step(node, place, node.window if place < len(node.steps) else ALL_TIME), ()), key=_at)
-        for place in range(len(steps))
-    ]
-    dead: set[tuple[int, int]] = set()
-    begun: list[Mapping[str, object]] = []
-
-    def find(place: int, before: int | None) -> list[Mapping[str, object]] | None:
-        previous = None if before is None else read[place - 1][before]
-        if place == len(node.steps):
-            return [] if previous is None or not _follows(steps[place:], read[place:], previous) else None
-        for index in range(len(read[place]) - 1, -1, -1):
-            row = read[place][index]
-            if (place, index) in dead or (previous is not None and not _continues(steps[place], previous, row)):
-                continue
-            path.append(row)
-            if len(path) > len(begun):
-                begun[:] = path
-            rest = find(place + 1, index)
-            path.pop()
-            if rest is not None:
-                return [row, *rest]
-            dead.add((place, index))
+def held_since(node: HasBeen, took: Sequence[Witness]) -> datetime | None:
+    """Since when a trait has had the value that is asked for; None if it has another or several sources tell it."""
+    if len({witness.details["source"] for witness in took}) != 1:
         return None
+    since = None
+    for witness in took:
+        same = witness.details["value"] == node.value.value
+        since = (since or witness.at) if same else None
+    return since
 
-    path: list[Mapping[str, object]] = []
-    chain = find(0, None) or begun
-    return tuple(Witness(step.event, _at(row), _details(row)) for step, row in zip(steps, chain, strict=False))
+
+# ---- single things -------------------------------------------------------------------------------------------------
 
 
-def _continues(step: SequenceStep, previous: Mapping[str, object], row: Mapping[str, object]) -> bool:
-    """Whether an event may be the step after another."""
-    after = _at(row) - _at(previous)
-    in_time = after > _NOTHING and (step.within is None or after < step.within)
-    linked = (
-        (row.get(property_column(link.property)), previous.get(property_column(link.previous))) for link in step.links
+def _witnesses(sight: Sight, seen: Seen) -> Iterator[Witness]:
+    for row in seen.of(sight):
+        match sight:
+            case Happened(count=count):
+                yield _event(count.event, row, seen.program)
+            case Became(trait=trait):
+                value = show(row["value"], seen.program.catalog.traits[trait].type, seen.program.zone)
+                text = f"{trait} became {value} ({row['connection']})"
+                yield Witness(trait, at_of(row), {"value": row["value"], "source": row["connection"]}, text)
+            case Passed(segment=segment):
+                what = f"{'left' if row['change'] == 'exited' else row['change']} {segment}"
+                text = f"{what}{_CAUSES.get(str(row['cause']), '')}"
+                yield Witness(what, at_of(row), {"cause": row["cause"]}, text)
+
+
+def _event(name: str, row: Mapping[str, object], program: Program) -> Witness:
+    types = program.catalog.events[name].properties
+    read = {key.removeprefix(_PROPERTY): value for key, value in row.items() if key not in ("at", "contact_id")}
+    details = {key: _stored(value, types.get(key, TEXT)) for key, value in read.items()}
+    told = ", ".join(f"{key} {show(value, types.get(key, TEXT), program.zone)}" for key, value in details.items())
+    return Witness(name, at_of(row), details, f"{name}: {told}" if told else name)
+
+
+_PROPERTY = property_column("")
+
+
+def _stored(value: object, of: Type) -> object:
+    return timedelta(microseconds=value) if of.kind is Kind.DURATION and isinstance(value, int) else value
+
+
+def _together(found: Sequence[Sequence[Witness]]) -> tuple[Witness, ...]:
+    """What several figures look at, in the order of time; the same events with fewer details stand there once."""
+    kept: list[Witness] = []
+    for some in sorted(found, key=lambda some: -max((len(item.details) for item in some), default=0)):
+        known = {(item.what, item.at) for item in kept}
+        kept += [item for item in some if (item.what, item.at) not in known]
+    return tuple(sorted(kept, key=lambda item: item.at))
+
+
+def _reached(
+    verdict: Verdict, found: tuple[Witness, ...], seen: Seen
+) -> tuple[tuple[Witness, ...], tuple[Witness, ...]]:
+    """What the window of a condition holds, and what it comes to hold only later."""
+    node = verdict.node.left if isinstance(verdict.node, Comparison) else verdict.node
+    window = window_of(seen.program, node)
+    if window is None or window.end is None:
+        return found, ()
+    _, end = bounds(window, seen.as_of, zone_of(verdict, seen.program))
+    return tuple(item for item in found if item.at < end), tuple(item for item in found if item.at >= end)
+
+
+def _told(verdict: Verdict, node: Condition, found: Sequence[Witness], program: Program) -> tuple[Observed, ...]:
+    """What was observed; a figure over events that is unknown because there is none says so."""
+    if found or all(item.value is not None for item in verdict.observed):
+        return verdict.observed
+    looked_at = {value for part in parts_of(node) for value in values(part)}
+    figures = {words(value) for value in looked_at if window_of(program, value) is not None}
+    return tuple(
+        replace(item, shown="unknown: no such event") if item.value is None and item.text in figures else item
+        for item in verdict.observed
     )
-    return in_time and all(one is not None and one == other for one, other in linked)
 
 
-def _follows(absent: Sequence[SequenceStep], rows: Sequence[Rows], last: Mapping[str, object]) -> bool:
-    """Whether what must not follow the last step did."""
-    return any(_continues(step, last, row) for step, held in zip(absent, rows, strict=True) for row in held)
+# ---- sequences and regularity --------------------------------------------------------------------------------------
 
 
-_NOTHING = timedelta(0)
+def _sequence(verdict: Verdict, node: Steps, seen: Seen) -> Verdict:
+    """The events that are the sequence; where there are none, how far it came and the last events of each step."""
+    read = [seen.of(of_step(node, place)) for place in range(len(all_steps(node)))]
+    chain = latest_chain(node, read, seen.as_of) if verdict.holds else earliest_chain(node, read)
+    events = [_event(step.event, row, seen.program) for step, row in zip(node.steps, chain.rows, strict=False)]
+    if verdict.holds:
+        ends = _chain_ends(node, chain, read, seen, zone_of(verdict, seen.program))
+        return replace(verdict, witnesses=tuple(events), turns_at=ends)
+    note, cure = broken(node, chain, seen.program.zone)
+    tails = [
+        _event(step.event, row, seen.program)
+        for step, rows in zip(all_steps(node), read, strict=True)
+        for row in rows[-2:]
+    ]
+    waits = chain.complete and node.absent is not None
+    over = events[-1].at + node.absent.within if waits and node.absent and node.absent.within else None
+    shown = tuple(sorted({(item.what, item.at): item for item in (*tails, *events)}.values(), key=lambda item: item.at))
+    return replace(verdict, witnesses=shown, note=note, turned=(cure, ""), turns_at=over)
+
+
+def _chain_ends(node: Steps, chain: Chain, read: Sequence[Rows], seen: Seen, zone: str) -> datetime | None:
+    """When a sequence leaves its window; not known where a later one may still come to hold."""
+    last = read[len(node.steps) - 1]
+    pending = node.absent is not None and bool(last) and at_of(last[-1]) > at_of(chain.rows[-1])
+    if not chain.complete or pending:
+        return None
+    found = stay(node.window, at_of(chain.rows[0]), seen.as_of, zone)
+    return None if found is None else found[1]
+
+
+def _periods(verdict: Verdict, node: Regular, seen: Seen) -> Verdict:
+    """In how many of the last periods something happened."""
+    zone = zone_of(verdict, seen.program)
+    edges = [edge(Ago(place, node.unit), seen.as_of, zone) for place in range(node.periods, -1, -1)]
+    met = [any(start <= item.at < end for item in verdict.witnesses) for start, end in pairwise(edges)]
+    unit = str(node.unit if node.periods > 1 else node.unit.removesuffix("s"))
+    some = "at least " if len(verdict.witnesses) >= READ and not all(met) else ""
+    told = Observed(f"{unit} with {node.count.event}", sum(met), f"{some}{sum(met)} of {node.periods}")
+    return replace(verdict, observed=(told, *verdict.observed))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from segserver.compiler import finishing
@@ -12,36 +12,28 @@ from segserver.compiler.inner import Candidate, Listed, Placed, Reaches, Stored,
 from segserver.compiler.ranking import Cut, key
 from segserver.compiler.standing import Standing
 from segserver.compiler.walk import Node, children
-from segserver.compiler.windows import to_local
+from segserver.explain.observing import COMPOSED, Observer, Row, bound_notes, counted, criteria, values
+from segserver.explain.showing import figure, instant
 from segserver.explain.verdicts import Observed, Verdict
 from segserver.explain.words import words
 from segserver.explain.written import length, literal
-from segserver.rules.expressions import (
+from segserver.rules.expressions.conditions import (
     AccountAny,
     All,
     AnyOf,
-    Arithmetic,
     AtLeast,
     Condition,
     InSegment,
-    Instant,
     Likely,
-    Literal,
     Not,
     Percentile,
-    Points,
-    Score,
     Top,
-    Value,
 )
+from segserver.rules.expressions.values import Score, Value
 from segserver.rules.program import Limit, SegmentBlock
-from segserver.specs import Kind
 
 if TYPE_CHECKING:
     from segserver.explain.questions import Questions
-
-_COMPOSED = (All, AnyOf, Not, AtLeast)
-Row = Mapping[str, object]
 
 
 def claim(rival: InSegment, standing: Standing) -> Node:
@@ -58,39 +50,49 @@ def parts_of(node: Node) -> Iterator[Node]:
     yield from children(node)
 
 
+def reaching(node: Percentile) -> Reaches:
+    """The cut in a ranking that a percentile asks about."""
+    return Reaches(node.by, node.bound, node.op in (">", "<="), node.among)
+
+
 class Judge:
     """Reads verdicts out of a contact's row."""
 
     def __init__(self, questions: Questions, row: Row) -> None:
         self._questions = questions
         self._program = questions.program
-        self._row = row
+        self._observer = Observer(questions, row)
+        self._read = self._observer.read
         self._shown: set[str] = set()
 
     def verdict(self, node: Condition) -> Verdict:
         """A condition with all below it."""
-        observed, parts = self._observed(node), tuple(self._inside(node))
-        text, note = self._text(node), self._note(node)
+        parts = tuple(self._inside(node))
+        composed = isinstance(node, (*COMPOSED, InSegment, AccountAny))
+        observed = () if composed else tuple(self._observer.of_condition(node, parts_of(node)))
+        text, note = self._text(node), self._note(node, parts)
         if node in self._questions.missing:
             note = f"model {self._questions.missing[node]} has no serving version"
             return Verdict(text, None, observed, parts, note, node, _needed(node))
-        turned = self._outranking(node, observed, parts) if isinstance(node, Top) else None
+        turned = self._ranked(node, observed, parts) if isinstance(node, Top | Percentile) else None
         return Verdict(text, bool(self._read(node)), observed, parts, note, node, _needed(node), turned=turned)
 
-    def _outranking(self, node: Top, observed: Sequence[Observed], parts: Sequence[Verdict]) -> tuple[str, str] | None:
-        """What it takes to be, and not to be, among the best."""
-        seen = _told(observed)
-        leaving = f"no longer {words(node)} ({seen})"
+    def _ranked(
+        self, node: Top | Percentile, observed: Sequence[Observed], parts: Sequence[Verdict]
+    ) -> tuple[str, str] | None:
+        """What it takes to be, and not to be, where a ranking wants a contact."""
         if parts and parts[0].holds is False:
-            return f"in segment {node.among}, whose contacts alone are ranked", leaving
-        cutoff = self._questions.cutoffs.get(key(self._program, node))
+            return f"in segment {node.among}, whose contacts alone are ranked", f"no longer {words(node)}"
+        by, seen = words(node.by), f"(now {_told(observed)})"
+        cut = node if isinstance(node, Top) else reaching(node)
+        cutoff = self._questions.cutoffs.get(key(self._program, cut))
         if cutoff is None or cutoff.value is None:
             return None
-        bound = self._amount(_counted(cutoff.value, node.by), node.by)
-        return f"{words(node.by)} above {bound}, which the last one in has (now {seen})", leaving
-
-    def _read(self, node: Node) -> object:
-        return self._row[self._questions.observed.columns[node]]
+        bound = self._observer.amount(counted(cutoff.value, node.by), node.by)
+        if isinstance(node, Top):
+            return f"{by} above {bound}, which the last one in has {seen}", f"no longer {words(node)} {seen}"
+        ways = (f"{by} at least {bound} {seen}", f"{by} below {bound} {seen}")
+        return ways if node.op in (">", ">=") else (ways[1], ways[0])
 
     def _text(self, node: Condition) -> str:
         match node:
@@ -105,14 +107,19 @@ class Judge:
             case _:
                 return words(node)
 
-    def _note(self, node: Condition) -> str | None:
+    def _note(self, node: Condition, parts: Sequence[Verdict]) -> str | None:
+        if isinstance(node, All | AnyOf | AtLeast):
+            met = sum(part.holds is True for part in parts)
+            return f"{met} of {len(parts)} {'holds' if met == 1 else 'hold'}"
         if isinstance(node, Likely) and node.model in self._questions.thresholds:
-            return f"from {self._questions.thresholds[node.model]:.6g}"
+            return f"from {figure(self._questions.thresholds[node.model])}"
         if isinstance(node, Top):
             return self._cut(node, node.by, "the last one in has {}")
         if isinstance(node, Percentile):
-            return self._cut(Reaches(node.by, node.bound, node.op in (">", "<="), node.among), node.by, "{} reaches it")
-        return None
+            return self._cut(reaching(node), node.by, "{} reaches it")
+        if isinstance(node, Not | InSegment):
+            return None
+        return "; ".join(bound_notes(node, self._questions.as_of, self._program.zone)) or None
 
     def _cut(self, node: Cut, by: Value, said: str) -> str | None:
         """Where the last full run cut a ranking, if it is known."""
@@ -121,7 +128,7 @@ class Judge:
             return None
         if cutoff.everyone or cutoff.value is None:
             return "there is room for all"
-        return said.format(self._amount(_counted(cutoff.value, by), by))
+        return said.format(self._observer.amount(counted(cutoff.value, by), by))
 
     def _inside(self, node: Condition) -> Iterator[Verdict]:
         """The verdicts shown below a condition."""
@@ -139,7 +146,10 @@ class Judge:
             case AccountAny():
                 return
             case _:
-                yield from (self.verdict(item) for value in children(node) for item in _criteria(value))
+                for weight, item in (found for value in children(node) for found in criteria(value)):
+                    part = self.verdict(item)
+                    worth = f"worth {literal(weight)} {'point' if weight == 1 else 'points'}"
+                    yield replace(part, note=worth if part.note is None else f"{part.note}; {worth}")
 
     # ---- segments
 
@@ -150,22 +160,28 @@ class Judge:
             yield where
             return
         if block.name not in self._questions.standing.frozen:
-            yield Verdict("where", where.holds, parts=(where,), needed=1, role="where")
+            yield Verdict("where", where.holds, parts=(where,), note=self._unless(block), needed=1, role="where")
         yield from clauses
+
+    def _unless(self, block: SegmentBlock) -> str | None:
+        """Why `where` does not decide."""
+        stays = block.stay is not None and bool(self._read(Stored(block.name)))
+        return "does not decide: a member stays by `stay while`" if stays else None
 
     def _clauses(self, block: SegmentBlock) -> Iterator[Verdict]:
         """Besides `where`: what else decides, in the order in which it is applied."""
         name, standing = block.name, self._questions.standing
         if name in standing.kept:
             at = block.frozen_at
-            note = "members are kept" if at is None else f"evaluated once, as of {self._show(at)}"
-            yield Verdict("a member before", bool(self._read(Stored(name))), note=note, role="kept")
+            kept = "members are kept" if at is None else f"evaluated once, as of {instant(at, self._program.zone)}"
+            yield Verdict("already a member", bool(self._read(Stored(name))), note=kept, role="kept")
             return
         if block.stay is not None or standing.waits(block):
-            yield Verdict("a member before", bool(self._read(Stored(name))), role="before")
+            yield Verdict("already a member", bool(self._read(Stored(name))), role="before")
         if block.stay is not None:
             stay = self.verdict(block.stay)
-            yield Verdict("stay while", stay.holds, parts=(stay,), needed=1, role="stay")
+            note = None if self._read(Stored(name)) else "does not decide: only a member stays by it"
+            yield Verdict("stay while", stay.holds, parts=(stay,), note=note, needed=1, role="stay")
         if block.enter_after is not None and standing.waits(block):
             yield self._waiting(name, block.enter_after)
         for rival in finishing.rivals(self._program, name):
@@ -180,16 +196,20 @@ class Judge:
 
     def _waiting(self, name: str, wait: timedelta) -> Verdict:
         since = self._read(TrueSince(name))
-        text, note, done = f"`where` true for {length(wait)}", "it is not true now", False
-        if isinstance(since, datetime):
-            done = self._questions.as_of - since >= wait
-            note = f"true at every run since {self._show(since)}"
-        return Verdict(text, done, note=note, role="wait", turned=(text, f"not yet {text}"))
+        text, turned = f"`where` true for {length(wait)}", f"`where` true at every run for {length(wait)}"
+        if self._read(Stored(name)):
+            note, done, at = "does not decide: a member need not wait", True, None
+        elif isinstance(since, datetime):
+            note = f"true at every run since {instant(since, self._program.zone)}"
+            done, at = self._questions.as_of - since >= wait, since + wait
+        else:
+            note, done, at = "it is not true now", False, None
+        return Verdict(text, done, note=note, role="wait", turned=(turned, f"not yet {turned}"), turns_at=at)
 
     def _limit(self, name: str, limit: Limit) -> Verdict:
         places = f"{limit.count}" if limit.share is None else f"{literal(limit.share * 100)}%"
         text, by = f"among the first {places} by {words(limit.by)}", words(limit.by)
-        observed = tuple(self._observe(value) for value in dict.fromkeys(_values(limit.by)))
+        observed = tuple(self._observer.value(value) for value in dict.fromkeys(values(limit.by)))
         cutoff = self._questions.cutoffs.get(key(self._program, Placed(name)))
         placed, note = bool(self._read(Placed(name))), self._cut(Placed(name), limit.by, "the last one in has {}")
         known = all(item.value is not None for item in observed)
@@ -204,47 +224,9 @@ class Judge:
             note = why if note is None else f"{note}; {why}"
         return Verdict(text, placed, observed, note=note, role="limit", turned=(enters, leaves))
 
-    # ---- values
-
-    def _observed(self, node: Condition) -> tuple[Observed, ...]:
-        if isinstance(node, (*_COMPOSED, InSegment, AccountAny)):
-            return ()
-        values = dict.fromkeys(value for part in parts_of(node) for value in _values(part))
-        return tuple(self._observe(value) for value in values if value not in self._questions.missing)
-
-    def _observe(self, node: Value) -> Observed:
-        value = self._read(node)
-        if node.type.kind is Kind.DURATION and value is not None:
-            value = timedelta(microseconds=int(str(value)))
-        return Observed(words(node), value, self._amount(value, node))
-
-    def _amount(self, value: object, of: Value) -> str:
-        """A value with its unit."""
-        return f"{self._show(value)} {of.type.unit}" if of.type.unit and value is not None else self._show(value)
-
-    def _show(self, value: object) -> str:
-        match value:
-            case datetime():
-                return f"{to_local(value, self._program.zone):%Y-%m-%d %H:%M}"
-            case timedelta():
-                return length(value)
-            case float():
-                return f"{value:.6g}"
-            case {"latitude": latitude, "longitude": longitude}:
-                return f"({latitude:.6g}, {longitude:.6g})"
-            case _:
-                return literal(value)
-
 
 def _told(observed: Sequence[Observed]) -> str:
     return "; ".join(f"{item.text} is {item.shown}" for item in observed)
-
-
-def _counted(text: str, by: Value) -> object:
-    """A stored bound as the values it bounds."""
-    if by.type.kind is Kind.DURATION:
-        return timedelta(microseconds=int(text))
-    return float(text) if "e" in text else Decimal(text)
 
 
 def _needed(node: Condition) -> int | None:
@@ -257,24 +239,3 @@ def _needed(node: Condition) -> int | None:
             return n
         case _:
             return None
-
-
-def _values(node: Node) -> Iterator[Value]:
-    """The values of a condition that are not written out in it."""
-    match node:
-        case Literal() | Instant():
-            return
-        case Arithmetic():
-            for side in children(node):
-                yield from _values(side)
-        case _ if isinstance(node, Value):
-            yield node
-
-
-def _criteria(node: Node) -> Iterator[Condition]:
-    """The conditions inside a value: the criteria of `points`."""
-    if isinstance(node, Points):
-        yield from (condition for _, condition in node.criteria)
-    elif isinstance(node, Arithmetic):
-        for side in children(node):
-            yield from _criteria(side)

@@ -1,4 +1,4 @@
-"""What is asked about contacts to explain segments, and the verdicts read off the answers."""
+"""What is asked about contacts to explain conditions, and the verdicts read off the answers."""
 
 from __future__ import annotations
 
@@ -12,24 +12,18 @@ from segserver.compiler.observations import Observations, compile_observations
 from segserver.compiler.requirements import Requirements
 from segserver.compiler.standing import Standing
 from segserver.compiler.walk import Node
-from segserver.explain.judging import Judge, Row, claim, parts_of
+from segserver.explain.judging import Judge, claim, parts_of
+from segserver.explain.observing import OWN_ZONE, Row, reads_own_zone, values
 from segserver.explain.verdicts import Verdict
 from segserver.relations import Cutoff
-from segserver.rules.expressions import (
-    AccountAny,
-    AccountCount,
-    Arithmetic,
-    Condition,
-    InSegment,
-    Instant,
-    Literal,
-)
+from segserver.rules.expressions.conditions import AccountAny, Condition, InSegment
+from segserver.rules.expressions.values import AccountCount
 from segserver.rules.program import Program, SegmentBlock
 
 
 @dataclass(frozen=True, slots=True)
 class Questions:
-    """What was compiled for some segments at one instant.
+    """What was compiled for some conditions at one instant.
 
     Attributes:
         observed: the steps to run, the table they end in, and its columns.
@@ -47,9 +41,9 @@ class Questions:
     standing: Standing
     cutoffs: Mapping[str, Cutoff]
 
-    def verdict(self, segment: str, row: Row) -> Verdict:
-        """Whether the contact of a row of `observed.table` is in a segment, with all that decides it."""
-        return Judge(self, row).verdict(InSegment(segment))
+    def verdict(self, condition: Condition, row: Row) -> Verdict:
+        """Whether a condition that was asked about holds for the contact of a row, with all that decides it."""
+        return Judge(self, row).verdict(condition)
 
     def is_listed(self, segment: str, row: Row) -> bool:
         """Whether the contact of a row is on a segment's manual list."""
@@ -59,7 +53,7 @@ class Questions:
 
 def ask(
     program: Program,
-    segments: Sequence[str],
+    roots: Sequence[Node],
     as_of: datetime,
     *,
     thresholds: Mapping[str, float],
@@ -68,11 +62,11 @@ def ask(
     cutoffs: Mapping[str, Cutoff] | None = None,
     prefix: str = "explain_",
 ) -> Questions:
-    """Compile everything that some segments look at.
+    """Compile everything that some conditions look at.
 
     Args:
         program: the checked workspace.
-        segments: some of its segments.
+        roots: the conditions, `InSegment` for a whole segment, and values wanted besides.
         as_of: naive UTC.
         thresholds: of the models that have a serving version.
         among: table whose `contact_id` column holds the contacts; None: all.
@@ -80,7 +74,6 @@ def ask(
         cutoffs: where the last full run cut its rankings, by key; None: nothing is known.
         prefix: begins the name of every table made.
     """
-    roots = [InSegment(name) for name in segments]
     frozen = frozenset(name for name, block in program.segments.items() if block.frozen_at is not None)
     unserved = Requirements(program, [InSegment(name) for name in program.segments]).missing_models(thresholds)
     kept = frozen | {node.segment for node in unserved if isinstance(node, InSegment)}
@@ -103,8 +96,10 @@ def ask(
 
 def _looked_at(program: Program, standing: Standing, node: Node, seen: set[str]) -> Iterator[Node]:
     """Every condition of a rule and every value that its conditions look at, those of segments it reads included."""
-    if isinstance(node, Condition) or not isinstance(node, Literal | Instant | Arithmetic):
+    if isinstance(node, Condition) or any(True for _ in values(node)):
         yield node
+    if reads_own_zone(node, program.traits):
+        yield OWN_ZONE
     if isinstance(node, AccountAny | AccountCount):
         return
     if isinstance(node, InSegment) and node.segment not in seen:

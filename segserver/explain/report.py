@@ -1,52 +1,39 @@
-"""Explanations as text and as plain data."""
+"""Explanations as text: one line for each condition, indented as the rule is nested."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from segserver.clock import format_instant
-from segserver.compiler.windows import to_local
-from segserver.explain.evidence import SHOWN
-from segserver.explain.verdicts import Expiry, Explanation, ModelReason, Observed, Verdict, Witness
-from segserver.explain.written import literal
-from segserver.rules.expressions import Not
+from segserver.explain.evidence import READ
+from segserver.explain.showing import figure, instant
+from segserver.explain.verdicts import Contribution, Explanation, ModelReason, Observed, Verdict, Witness
+from segserver.explain.words import words
+from segserver.explain.written import counted
+from segserver.rules.expressions.conditions import All, AnyOf, AtLeast, Comparison, InSegment, Not
+from segserver.rules.expressions.history import Did, FirstDid, Regular
+from segserver.rules.expressions.values import Points
 
+SHOWN = 5
+"""Events and changes of a condition that are shown."""
+
+_CONTRIBUTIONS = 8
+_LONGEST = 160
+_TAIL = 40
+_REPEATED = 30
 _MARKS = {True: "yes", False: "no ", None: "?  "}
-_SHOWN_CONTRIBUTIONS = 8
+_CLAUSES = {"where": "where: who may enter", "stay": "stay while: who may stay"}
 
 
 def render(explanation: Explanation) -> str:
-    """An explanation for people: one line per condition, indented as the rule is nested."""
+    """An explanation for people."""
     return "\n".join(_lines(explanation))
 
 
-def to_dict(explanation: Explanation) -> dict[str, object]:
-    """An explanation as plain data for `--format json`."""
-    expiry = explanation.expiry
-    return {
-        "segment": explanation.segment,
-        "contact_id": explanation.contact_id,
-        "as_of": format_instant(explanation.as_of),
-        "exists": explanation.verdict is not None,
-        "member": explanation.member,
-        "since": None if explanation.since is None else format_instant(explanation.since),
-        "held_out": explanation.held_out,
-        "draft": explanation.draft,
-        "rule": None if explanation.verdict is None else _verdict(explanation.verdict),
-        "scores": [_reason(reason) for reason in explanation.scores],
-        "would_change": [list(turn.changes) for turn in explanation.turns],
-        "changes_by_itself": None if expiry is None else _expiry(expiry),
-        "current_only": list(explanation.current_only),
-    }
-
-
-# ---- text ----------------------------------------------------------------------------------------------------------
-
-
 def _lines(explanation: Explanation) -> Iterator[str]:
-    at = f"{to_local(explanation.as_of, explanation.zone):%Y-%m-%d %H:%M} {explanation.zone}"
+    at = f"{instant(explanation.as_of, explanation.zone)} {explanation.zone}"
     subject = explanation.asked or f"contact {explanation.contact_id}"
     if explanation.verdict is None:
         yield f"{subject} does not exist at {at}: not created yet, deleted or merged into another"
@@ -54,9 +41,10 @@ def _lines(explanation: Explanation) -> Iterator[str]:
     said = {True: "is in", False: "is not in", None: "cannot be placed in"}[explanation.member]
     beside = [word for word, holds in (("held out", explanation.held_out), ("a draft", explanation.draft)) if holds]
     if explanation.since is not None:
-        beside.insert(0, f"a member since {to_local(explanation.since, explanation.zone):%Y-%m-%d %H:%M}")
+        beside.insert(0, f"a member since {instant(explanation.since, explanation.zone)}")
     yield f"{subject} {said} {explanation.segment} at {at}" + (f" ({'; '.join(beside)})" if beside else "")
-    yield from _verdict_lines(explanation.verdict, 0, explanation.zone)
+    for line in Tree(explanation.zone, explanation.names).lines(explanation.verdict):
+        yield f"  {line}"
     for reason in explanation.scores:
         yield from _reason_lines(reason)
     yield from _change_lines(explanation)
@@ -64,66 +52,141 @@ def _lines(explanation: Explanation) -> Iterator[str]:
         yield f"today's value was taken for {', '.join(explanation.current_only)}: no history is kept"
 
 
-def _verdict_lines(verdict: Verdict, depth: int, zone: str) -> Iterator[str]:
-    yield _verdict_line(verdict, depth)
-    for witness in verdict.witnesses[-SHOWN:]:
-        yield f"      {'  ' * depth}{_witness(witness, zone)}"
-    for part in verdict.parts:
-        yield from _verdict_lines(part, depth + 1, zone)
-
-
-def _verdict_line(verdict: Verdict, depth: int) -> str:
-    facts = [f"{item.text} is {item.shown}" for item in verdict.observed]
-    facts += [verdict.note] if verdict.note else []
-    line = f"  {_MARKS[verdict.holds]} {'  ' * depth}{verdict.text}"
-    return f"{line}    ({'; '.join(facts)})" if facts else line
-
-
-def _witness(witness: Witness, zone: str) -> str:
-    details = ", ".join(f"{name} {_shown(value)}" for name, value in witness.details.items())
-    return f"{to_local(witness.at, zone):%Y-%m-%d %H:%M} {witness.what}{f': {details}' if details else ''}"
-
-
-def _shown(value: object) -> str:
-    return f"{value:%Y-%m-%d %H:%M}" if isinstance(value, datetime) else literal(value)
-
-
 def _change_lines(explanation: Explanation) -> Iterator[str]:
     ends = "leave" if explanation.member else "enter"
     for place, turn in enumerate(explanation.turns):
         begins = f"to {ends}" if place == 0 else "or"
         yield f"{begins}: {', and '.join(turn.changes)}"
-    if explanation.expiry is not None:
-        at = f"{to_local(explanation.expiry.at, explanation.zone):%Y-%m-%d %H:%M}"
-        turned = "holds" if explanation.expiry.holds else "no longer holds"
-        yield f"{ends}s at {at} if nothing happens: `{explanation.expiry.text}` {turned} from then on"
+    expiry = explanation.expiry
+    if expiry is None and not explanation.turns and _is_settled(explanation.verdict):
+        yield f"to {ends}: nothing that may still happen is enough"
+    if expiry is not None:
+        turned = "holds" if expiry.holds else "no longer holds"
+        condition = expiry.text if "`" in expiry.text else f"`{expiry.text}`"
+        at = instant(expiry.at, explanation.zone)
+        yield f"{ends}s at {at} if nothing happens: {condition} {turned} from then on"
+
+
+def _is_settled(verdict: Verdict | None) -> bool:
+    """Whether the rule was evaluated, all of it: what is not known or kept may change with a model."""
+    if verdict is None or verdict.holds is None or verdict.role == "kept":
+        return False
+    return all(_is_settled(part) for part in verdict.parts)
 
 
 def _reason_lines(reason: ModelReason) -> Iterator[str]:
     if reason.score is None:
         yield f"score({reason.model}) is unknown: the contact is outside the model's population"
         return
-    yield f"score({reason.model}) is {reason.score:.4f}; log-odds against an average contact:"
-    for item in reason.contributions[:_SHOWN_CONTRIBUTIONS]:
-        value = "unknown" if item.value is None else f"{item.value:.6g}"
-        yield f"  {item.log_odds:+8.3f}  {item.feature} = {value}"
-    rest = reason.contributions[_SHOWN_CONTRIBUTIONS:]
+    yield f"score({reason.model}) is {figure(reason.score)}; log-odds against an average contact, + raises it:"
+    for item in reason.contributions[:_CONTRIBUTIONS]:
+        yield f"  {item.log_odds:+8.3f}  {item.feature} is {_feature(item)}"
+    rest = reason.contributions[_CONTRIBUTIONS:]
     if rest:
         yield f"  {sum(item.log_odds for item in rest):+8.3f}  {len(rest)} more"
+
+
+def _feature(item: Contribution) -> str:
+    if item.value is None:
+        return "unknown"
+    return f"{figure(item.value)} {item.unit}" if item.unit else figure(item.value)
+
+
+# ---- the rule ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """Verdicts as lines.
+
+    Attributes:
+        zone: in which instants are shown.
+        names: what to call contacts, by id; the id itself where nothing is known.
+    """
+
+    zone: str
+    names: Mapping[str, str]
+
+    def lines(self, verdict: Verdict, depth: int = 0, called: str | None = None) -> Iterator[str]:
+        """A verdict, what is behind it, and all below it; `called` stands for its text."""
+        seen = _flat(verdict)
+        facts = _facts(seen)
+        line = f"{_MARKS[seen.holds]} {'  ' * depth}{called or _cut(seen.text)}"
+        yield f"{line}    ({'; '.join(facts)})" if facts else line
+        yield from (f"    {'  ' * (depth + 1)}{text}" for text in self._happened(seen.witnesses))
+        for one in seen.colleagues:
+            name = self.names.get(one.contact_id, one.contact_id)
+            if one.verdict is None:
+                yield f"    {'  ' * (depth + 1)}{name}"
+            else:
+                yield from self.lines(one.verdict, depth + 1, name)
+        for part in seen.parts:
+            yield from self.lines(part, depth + 1)
+
+    def _happened(self, witnesses: Sequence[Witness]) -> Iterator[str]:
+        """The last events, to the second where two of them fall into one minute."""
+        last = witnesses[-SHOWN:]
+        minutes = Counter(instant(item.at, self.zone) for item in last)
+        if len(witnesses) > len(last):
+            more = " or more" if len(witnesses) >= READ else ""
+            yield f"{len(witnesses) - len(last)}{more} earlier, and"
+        for item in last:
+            exact = minutes[instant(item.at, self.zone)] > 1
+            yield f"{instant(item.at, self.zone, seconds=exact)} {item.text}"
+
+
+def _flat(verdict: Verdict) -> Verdict:
+    """A verdict as it is shown: in words, and its opposite on the same line where only one condition is negated."""
+    inner = verdict.parts[0] if isinstance(verdict.node, Not) else None
+    match verdict.node, inner:
+        case All() | AnyOf() | AtLeast(), _:
+            return replace(verdict, text=f"{verdict.text}:")
+        case Not(), Verdict(node=AnyOf()):
+            return replace(verdict, text="none of:", note=inner.note, parts=inner.parts)
+        case Not(), Verdict(node=All() | AtLeast()):
+            return replace(verdict, text=f"not {inner.text}:", note=inner.note, parts=inner.parts)
+        case Not() as node, Verdict():
+            return replace(inner, text=words(node), holds=verdict.holds)
+        case InSegment(), _ if not verdict.parts:
+            return replace(verdict, note=verdict.note or "its rule is shown above")
+        case _:
+            return replace(verdict, text=_CLAUSES.get(verdict.role or "", verdict.text))
+
+
+def _facts(verdict: Verdict) -> list[str]:
+    facts = [_fact(verdict, item) for item in verdict.observed]
+    return facts + ([verdict.note] if verdict.note else [])
+
+
+def _fact(verdict: Verdict, item: Observed) -> str:
+    """What was observed; a long text that stands in the condition already is not said again."""
+    first = item is verdict.observed[0]
+    match verdict.node:
+        case Did() if first:
+            return counted(int(Decimal(item.shown)), "times")
+        case FirstDid() if first:
+            return "never" if item.value is None else f"the first was {item.shown} ago"
+        case Regular(unit=unit) if first:
+            return f"{item.shown} {unit}"
+        case Comparison(left=Points()) if first:
+            return f"{item.shown} points"
+        case _ if first and item.text in verdict.text and len(item.text) > _REPEATED:
+            return f"it is {item.shown}"
+        case _:
+            return f"{item.text} is {item.shown}"
+
+
+def _cut(text: str) -> str:
+    """A text without its middle where it is very long: the end has the bound and the window."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - _TAIL - 1]}…{text[-_TAIL:]}"
 
 
 # ---- which branch decides ------------------------------------------------------------------------------------------
 
 
-def deciding(verdict: Verdict) -> list[str]:
-    """Of the verdict on a segment, the lines without which it would be another, each with what was observed."""
-    return [line for part in _decisive(verdict) for line in _deciding(part, 0)]
-
-
-def _deciding(verdict: Verdict, depth: int) -> Iterator[str]:
-    yield _verdict_line(verdict, depth)
-    for part in _decisive(verdict):
-        yield from _deciding(part, depth + 1)
+def deciding(verdict: Verdict) -> tuple[Verdict, ...]:
+    """Of the verdict on a segment, the conditions without which it would be another, with all that decides them."""
+    return tuple(replace(part, parts=deciding(part)) for part in _decisive(verdict))
 
 
 def _decisive(verdict: Verdict) -> tuple[Verdict, ...]:
@@ -135,58 +198,3 @@ def _decisive(verdict: Verdict) -> tuple[Verdict, ...]:
         stays = any(part.role == "before" and part.holds for part in parts)
         parts = tuple(part for part in parts if part.role not in (("where", "wait") if stays else ("stay",)))
     return tuple(part for part in parts if part.holds is verdict.holds or part.role == "before")
-
-
-# ---- plain data ----------------------------------------------------------------------------------------------------
-
-
-def _verdict(verdict: Verdict) -> dict[str, object]:
-    return {
-        "text": verdict.text,
-        "holds": verdict.holds,
-        "observed": [_observed(item) for item in verdict.observed],
-        "note": verdict.note,
-        "happened": [
-            {
-                "what": item.what,
-                "at": format_instant(item.at),
-                "details": {name: _plain(value) for name, value in item.details.items()},
-            }
-            for item in verdict.witnesses[-SHOWN:]
-        ],
-        "parts": [_verdict(part) for part in verdict.parts],
-    }
-
-
-def _expiry(expiry: Expiry) -> dict[str, object]:
-    return {"at": format_instant(expiry.at), "condition": expiry.text, "holds": expiry.holds}
-
-
-def _observed(item: Observed) -> dict[str, object]:
-    return {"text": item.text, "value": _plain(item.value), "shown": item.shown}
-
-
-def _reason(reason: ModelReason) -> dict[str, object]:
-    return {
-        "model": reason.model,
-        "score": reason.score,
-        "contributions": [
-            {"feature": item.feature, "value": item.value, "log_odds": item.log_odds} for item in reason.contributions
-        ],
-    }
-
-
-def _plain(value: object) -> object:
-    match value:
-        case datetime():
-            return format_instant(value)
-        case date():
-            return value.isoformat()
-        case timedelta():
-            return value.total_seconds()
-        case Decimal():
-            return float(value)
-        case list() | tuple():
-            return [_plain(item) for item in value]
-        case _:
-            return value

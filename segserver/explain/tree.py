@@ -2,39 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import ibis
 
 from segserver.compiler import hashes
-from segserver.compiler.plan import Materialise, ScoreModel, Step
-from segserver.compiler.witnesses import compile_witnesses
+from segserver.compiler.plan import Materialise, ScoreModel
 from segserver.explain import turning
-from segserver.explain.evidence import READ, sights, witnessed
 from segserver.explain.expiring import expiry
-from segserver.explain.judging import Row
+from segserver.explain.gathering import Gathering, Runner
+from segserver.explain.observing import Row
 from segserver.explain.questions import Questions, ask
-from segserver.explain.verdicts import Contribution, Explanation, ModelReason, Verdict
+from segserver.explain.verdicts import Contribution, Explanation, ModelReason
 from segserver.relations import Cutoff
+from segserver.rules.expressions.conditions import Condition, InSegment
+from segserver.rules.expressions.values import Value
 from segserver.rules.program import Program
+from segserver.specs.types import Kind
 
 if TYPE_CHECKING:
     from segserver.models.portable import Portable
-
-
-class Runner(Protocol):
-    """Whoever holds the tables."""
-
-    def run(self, steps: Sequence[Step]) -> None:
-        """Carry steps out."""
-        ...
-
-    def rows(self, table: str) -> Sequence[Mapping[str, object]]:
-        """The contact's rows of a table that a step made."""
-        ...
 
 
 def explain(
@@ -67,7 +57,7 @@ def explain(
     thresholds = {name: model.threshold for name, model in serving.items()}
     questions = ask(
         program,
-        [segment],
+        [InSegment(segment)],
         as_of,
         thresholds=thresholds,
         among=among,
@@ -76,7 +66,7 @@ def explain(
         prefix=prefix,
     )
     runner.run(questions.observed.steps)
-    row = _row(runner, questions.observed.table)
+    row = _row(runner, questions.observed.table, contact_id)
     made = Explanation(
         segment,
         contact_id,
@@ -89,14 +79,15 @@ def explain(
     )
     if row is None:
         return made
-    verdict = _witnessed(questions, questions.verdict(segment, row), runner, among, prefix)
+    judged = questions.verdict(InSegment(segment), row)
+    (verdict,) = Gathering(questions, runner, among, prefix).evidence([(contact_id, judged)])
     steps = (step for step in questions.observed.steps if isinstance(step, ScoreModel))
     return replace(
         made,
         member=verdict.holds,
         verdict=verdict,
-        scores=tuple(_reason(step, serving, runner) for step in steps),
-        turns=turning.turns(verdict),
+        scores=tuple(_reason(program, step, serving, runner, contact_id) for step in steps),
+        turns=turning.turns(verdict, as_of, program),
         expiry=expiry(verdict, as_of, program),
         held_out=bool(verdict.holds) and _is_held_out(questions, segment, row, runner, prefix),
     )
@@ -108,38 +99,40 @@ def _is_held_out(questions: Questions, segment: str, row: Row, runner: Runner, p
     if not block.hold_out or (block.manual is not None and questions.is_listed(segment, row)):
         return False
     contacts = ibis.table({"contact_id": "string"}, name=questions.observed.table)
-    held = contacts.select(held_out=hashes.held_out(contacts.contact_id, segment, block.hold_out))
+    held = contacts.select("contact_id", held_out=hashes.held_out(contacts.contact_id, segment, block.hold_out))
     runner.run([Materialise(f"{prefix}held_out", held)])
-    found = _row(runner, f"{prefix}held_out")
+    found = _row(runner, f"{prefix}held_out", str(row["contact_id"]))
     return found is not None and bool(found["held_out"])
 
 
-def _witnessed(questions: Questions, verdict: Verdict, runner: Runner, among: str, prefix: str) -> Verdict:
-    program = questions.program
-    wanted = list(sights(program, verdict))
-    steps, tables = compile_witnesses(program, questions.as_of, wanted, among=among, most=READ, prefix=prefix)
-    runner.run(steps)
-    seen = {sight: runner.rows(table) for sight, table in zip(wanted, tables, strict=True)}
-    return witnessed(program, verdict, seen)
+def _row(runner: Runner, table: str, contact_id: str) -> Mapping[str, object] | None:
+    """A contact's row; where a rule ranks contacts, a table holds others too."""
+    return next((row for row in runner.rows(table) if str(row["contact_id"]) == contact_id), None)
 
 
-def _row(runner: Runner, table: str) -> Mapping[str, object] | None:
-    return next(iter(runner.rows(table)), None)
-
-
-def _reason(step: ScoreModel, serving: Mapping[str, Portable], runner: Runner) -> ModelReason:
-    inputs, scored = _row(runner, step.inputs), _row(runner, step.output)
+def _reason(
+    program: Program, step: ScoreModel, serving: Mapping[str, Portable], runner: Runner, contact_id: str
+) -> ModelReason:
+    inputs, scored = _row(runner, step.inputs, contact_id), _row(runner, step.output, contact_id)
     if inputs is None or scored is None:
         return ModelReason(step.model, None, ())
     from segserver.models.portable import contributions
 
     features = {name: _number(value) for name, value in inputs.items() if name != "contact_id"}
+    units = {feature.name: _unit(feature.value) for feature in program.models[step.model].features}
     parts = contributions(serving[step.model], features)
     return ModelReason(
         step.model,
         _number(scored["score"]),
-        tuple(Contribution(name, features.get(name), part) for name, part in parts),
+        tuple(Contribution(name, features.get(name), part, units.get(name)) for name, part in parts),
     )
+
+
+def _unit(value: Value | Condition) -> str | None:
+    """What a feature is counted in; lengths of time are features in days."""
+    if isinstance(value, Condition):
+        return None
+    return "days" if value.type.kind is Kind.DURATION else value.type.unit
 
 
 def _number(value: object) -> float | None:

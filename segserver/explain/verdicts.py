@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from segserver.rules.expressions import Condition
+from segserver.rules.expressions.conditions import Condition
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,21 @@ class Witness:
         what: the event, the trait that changed, or the segment that was entered or left.
         at: naive UTC.
         details: what of it the condition reads; None is unknown.
+        text: what and details for people, with units, instants in the workspace's zone.
     """
 
     what: str
     at: datetime
     details: Mapping[str, object] = field(default_factory=dict)
+    text: str = field(default="", compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Colleague:
+    """A contact of the same account, and what of a condition over colleagues holds for it; None: there is none."""
+
+    contact_id: str
+    verdict: Verdict | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +62,11 @@ class Verdict:
         node: the condition; None for a clause.
         needed: how many of the parts have to hold; None for a single condition.
         witnesses: what happened that it looks at, the last ones, in the order of time.
+        coming: what happened that its window reaches only later.
+        colleagues: contacts of the account, of those over whom it asks: the ones it counts, else some it does not.
         role: what a clause is to its segment: "where", "stay", "before", "wait", "rival", "limit", "manual" or "kept".
         turned: what it takes to hold, and not to hold, in words, empty where nothing does; None where the node tells.
+        turns_at: naive UTC, when it turns by itself; None if the node tells, or it does not.
     """
 
     text: str
@@ -64,17 +77,26 @@ class Verdict:
     node: Condition | None = field(default=None, compare=False, repr=False)
     needed: int | None = None
     witnesses: tuple[Witness, ...] = ()
+    coming: tuple[Witness, ...] = ()
+    colleagues: tuple[Colleague, ...] = ()
     role: str | None = None
     turned: tuple[str, str] | None = None
+    turns_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Contribution:
-    """What a feature adds to the log-odds of a score, compared with an average contact; `value` None is unknown."""
+    """What a feature adds to the log-odds of a score, compared with an average contact.
+
+    Attributes:
+        value: None is unknown.
+        unit: of the value, "days" for lengths of time; None: none.
+    """
 
     feature: str
     value: float | None
     log_odds: float
+    unit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +147,7 @@ class Explanation:
         held_out: a member that is neither pushed nor scheduled.
         draft: the segment is evaluated and never pushed.
         asked: what the contact was called by whoever asks; None: the id.
+        names: what to call colleagues, by id; the id itself where nothing is known.
     """
 
     segment: str
@@ -141,3 +164,4 @@ class Explanation:
     held_out: bool = False
     draft: bool = False
     asked: str | None = None
+    names: Mapping[str, str] = field(default_factory=dict)

@@ -6,53 +6,57 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from segserver.explain.written import counted, edge, length, literal, own_zone, window
-from segserver.rules.expressions import (
+from segserver.rules.expressions.conditions import (
     AccountAny,
-    AccountCount,
-    AccountTrait,
-    Aggregate,
     All,
     Anniversary,
     AnyOf,
-    Arithmetic,
     AtLeast,
     Between,
-    Changed,
     Comparison,
-    ComputedTrait,
     Condition,
     Consents,
-    CreatedAt,
-    Did,
-    FirstDid,
-    HasBeen,
     InBucket,
     InSegment,
-    Instant,
     Known,
     Likely,
     ListTest,
-    Literal,
-    Measure,
     Near,
     Not,
     OnDay,
     OneOf,
     Percentile,
-    Points,
-    PropertyValue,
-    Regular,
-    Score,
-    SegmentChange,
-    SequenceStep,
     TextTest,
     Top,
-    TraitValue,
-    Value,
+)
+from segserver.rules.expressions.history import (
+    Changed,
+    Did,
+    FirstDid,
+    HasBeen,
+    Regular,
+    SegmentChange,
+    SequenceStep,
     WasIn,
 )
-from segserver.rules.expressions import Sequence as Steps
-from segserver.specs import BOOLEAN, Kind
+from segserver.rules.expressions.history import Sequence as Steps
+from segserver.rules.expressions.values import (
+    AccountCount,
+    AccountTrait,
+    Aggregate,
+    Arithmetic,
+    ComputedTrait,
+    CreatedAt,
+    Instant,
+    Literal,
+    Measure,
+    Points,
+    PropertyValue,
+    Score,
+    TraitValue,
+    Value,
+)
+from segserver.specs.types import BOOLEAN, Kind
 
 _SINCE = (Measure.SINCE_FIRST, Measure.SINCE_LAST)
 _TRUE = Literal(True, BOOLEAN)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from segserver.specs import ModelSpec
+from segserver.specs.models import ModelSpec
 
 FOLDS = 5
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from segserver.models.figures import Figures
 from segserver.models.metrics import lift
 from segserver.models.rows import Floats, Labels, TrainingRefused
-from segserver.specs import Gate, ModelSpec
+from segserver.specs.models import Gate, ModelSpec
 
 BEATS_BASELINE = "beats baseline"
 BETTER_THAN_CHANCE = "better than chance"

@@ -21,7 +21,7 @@ from segserver.models.card import describe
 from segserver.models.parity import TOLERANCE
 from segserver.models.portable import Portable
 from segserver.models.results import Trained
-from segserver.specs import ModelSpec
+from segserver.specs.models import ModelSpec
 
 CANDIDATE = "candidate"
 CHAMPION = "champion"

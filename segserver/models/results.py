@@ -12,7 +12,7 @@ from segserver.models.gates import Baseline, GateResult
 from segserver.models.leaks import Check, Verdict
 from segserver.models.portable import Portable
 from segserver.models.rows import Floats, Labels
-from segserver.specs import ModelSpec
+from segserver.specs.models import ModelSpec
 
 
 @dataclass(frozen=True, slots=True, eq=False)

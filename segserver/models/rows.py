@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from segserver.clock import format_instant
 from segserver.errors import StopError
-from segserver.specs import ModelSpec
+from segserver.specs.models import ModelSpec
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int8]

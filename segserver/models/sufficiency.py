@@ -11,7 +11,7 @@ import numpy as np
 from segserver.models.cutoffs import Part, split
 from segserver.models.figures import PartSummary
 from segserver.models.rows import Folds, Labels, Mask, Rows, TrainingRefused
-from segserver.specs import ModelSpec
+from segserver.specs.models import ModelSpec
 
 LEAST_TRAIN = 30
 """Rows of either class below which nothing is learned: about the least for a handful of weights."""

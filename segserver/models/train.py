@@ -27,7 +27,7 @@ from segserver.models.results import Trained
 from segserver.models.rows import Floats, Folds, Labels, Mask, Rows, TrainingRefused, fingerprint, read_rows
 from segserver.models.sufficiency import divide, refuse_bare_folds, usable
 from segserver.models.threshold import ThresholdUnreachable, choose
-from segserver.specs import ModelSpec
+from segserver.specs.models import ModelSpec
 
 
 def train(

@@ -10,8 +10,10 @@ from segserver.rules.checking.scope import CREATED_AT
 from segserver.rules.findings import Findings
 from segserver.rules.reading.keywords import ACCOUNT, RESERVED
 from segserver.rules.reading.source import NAME_PATTERN
-from segserver.specs import Catalog, ConnectionSpec, Event, EventSpec, TraitSpec, Type
-from segserver.specs import Trait as CatalogTrait
+from segserver.specs.catalog import Catalog, Event
+from segserver.specs.catalog import Trait as CatalogTrait
+from segserver.specs.connections import ConnectionSpec, EventSpec, TraitSpec
+from segserver.specs.types import Type
 
 _NAME = re.compile(NAME_PATTERN)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from segserver.specs import Catalog, Event, Kind, Trait, Type
+from segserver.specs.catalog import Catalog, Event, Trait
+from segserver.specs.types import Kind, Type
 
 
 def to_data(catalog: Catalog) -> list[object]:

@@ -12,7 +12,7 @@ from segserver.rules.checking.verdicts import Verdicts
 from segserver.rules.findings import MOST_FINDINGS, Findings
 from segserver.rules.program import Program
 from segserver.rules.reading.parsed import ParsedBlock, ParsedFile, read
-from segserver.specs import Catalog
+from segserver.specs.catalog import Catalog
 
 
 def check(

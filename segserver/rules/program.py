@@ -1,6 +1,6 @@
 """The checked program: all blocks of a workspace.
 
-`check.py` makes it from the syntax tree of `nodes.py`; the compiler, `explain`, the oracle and the linter read it.
+`check.py` makes it from the syntax tree of `reading`; the compiler, `explain`, the oracle and the linter read it.
 """
 
 from __future__ import annotations
@@ -10,32 +10,36 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from segserver.errors import Span
-from segserver.rules.expressions import NOWHERE, Condition, Did, Value
-from segserver.specs import Catalog, ChannelCaps, Gate, Hours, Sender, Step, Target, Type
+from segserver.rules.expressions.conditions import Condition
+from segserver.rules.expressions.history import Did
+from segserver.rules.expressions.part import Part
+from segserver.rules.expressions.values import Value
+from segserver.specs.cadence import ChannelCaps, Hours, Sender, Step
+from segserver.specs.catalog import Catalog
+from segserver.specs.models import Gate
+from segserver.specs.targets import Target
+from segserver.specs.types import Type
 
 
 @dataclass(frozen=True, slots=True)
-class TraitBlock:
+class TraitBlock(Part):
     """`trait name = ...`. A condition makes a boolean trait."""
 
     name: str
     value: Value | Condition
     type: Type
-    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Guard:
+class Guard(Part):
     """`alert when` / `block push when size changes by more than p`."""
 
     blocks: bool
     share: Decimal
-    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(Part):
     """`limit 5000 by v`: only the best by v may be members; unknown v never ranks.
 
     Attributes:
@@ -46,11 +50,10 @@ class Limit:
     count: int | None
     share: Decimal | None
     by: Value
-    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentBlock:
+class SegmentBlock(Part):
     """A segment.
 
     Attributes:
@@ -84,11 +87,10 @@ class SegmentBlock:
     draft: bool = False
     owner: str | None = None
     declaration: str = ""
-    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class ExclusiveBlock:
+class ExclusiveBlock(Part):
     """`exclusive name: a, b, c`: a contact belongs to the first of the segments that would have it.
 
     Attributes:
@@ -97,20 +99,18 @@ class ExclusiveBlock:
 
     name: str
     segments: tuple[str, ...]
-    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Feature:
+class Feature(Part):
     """A named input of a model: a number or a boolean condition (0/1)."""
 
     name: str
     value: Value | Condition
-    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class ModelBlock:
+class ModelBlock(Part):
     """A propensity model.
 
     Attributes:
@@ -136,20 +136,18 @@ class ModelBlock:
     retrain_every: timedelta | None
     expires_after: timedelta | None
     declaration: str = ""
-    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class CapsBlock:
+class CapsBlock(Part):
     """`caps`: once per workspace."""
 
     channels: tuple[ChannelCaps, ...]
-    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class ScenarioBlock:
-    """A scenario; see `specs.ScenarioSpec` for the plain fields.
+class ScenarioBlock(Part):
+    """A scenario; see `specs.cadence.ScenarioSpec` for the plain fields.
 
     Attributes:
         value: what a touch is worth, or None (then every touch is worth the same).
@@ -173,7 +171,6 @@ class ScenarioBlock:
     again_after: timedelta | None
     hold_out: Decimal
     declaration: str = ""
-    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +205,7 @@ class GivenChange:
 
 
 @dataclass(frozen=True, slots=True)
-class GivenContact:
+class GivenContact(Part):
     """A contact of a test: what it has, did and was.
 
     Attributes:
@@ -229,26 +226,23 @@ class GivenContact:
     changes: tuple[GivenChange, ...] = ()
     account: str | None = None
     account_traits: Mapping[str, object] = field(default_factory=dict)
-    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Expectation:
+class Expectation(Part):
     """`in s` or `not in s`, for the contact it follows."""
 
     segment: str
     member: bool
-    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
-class TestBlock:
+class TestBlock(Part):
     """A unit test of segments: contacts and what is expected of each; `at` is naive UTC."""
 
     title: str
     at: datetime
     contacts: tuple[tuple[GivenContact, tuple[Expectation, ...]], ...]
-    span: Span = field(default=NOWHERE, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,3 +258,8 @@ class Program:
     caps: CapsBlock | None
     tests: tuple[TestBlock, ...]
     exclusives: Mapping[str, ExclusiveBlock] = field(default_factory=dict)
+
+    @property
+    def blocks(self) -> tuple[TraitBlock | ModelBlock | SegmentBlock | ScenarioBlock, ...]:
+        """All blocks that are made of values and conditions."""
+        return (*self.traits.values(), *self.models.values(), *self.segments.values(), *self.scenarios.values())

@@ -9,7 +9,8 @@ from datetime import datetime
 from segserver import relations
 from segserver.relations import ColumnType, Relation, sql_kind
 from segserver.rules.program import GivenChange, GivenContact, Program
-from segserver.specs import TEXT, Trait, Type
+from segserver.specs.catalog import Trait
+from segserver.specs.types import TEXT, Type
 from segserver.store import values
 from segserver.store.session import Session, Sql, compose
 
@@ -23,6 +24,19 @@ Given = Mapping[str, GivenContact]
 def contact_id(place: int, number: int) -> str:
     """Of the contact with a number, from 1, in the test at a place."""
     return f"test {place} contact {number}"
+
+
+def contact_name(contact: str) -> str:
+    """What to call a contact within its test: "contact 2"."""
+    return contact[contact.index("contact ") :]
+
+
+def account_name(account: str) -> str:
+    """What a test calls an account."""
+    return account.partition(_ACCOUNT)[2]
+
+
+_ACCOUNT = " account "
 
 
 def fill(session: Session, program: Program, given: Given, at: datetime) -> None:
@@ -65,6 +79,11 @@ def _stored(value: object, kind: ColumnType) -> object:
     return values.stored(value, kind) if isinstance(kind, Type) else value
 
 
+def contacts(session: Session, table: str, chosen: Iterable[str]) -> None:
+    """Make the temporary table of some contacts."""
+    session.create_temp(table, "SELECT unnest(CAST(? AS VARCHAR[])) AS contact_id", [sorted(chosen)])
+
+
 def score(session: Session, table: str, scores: Mapping[str, float | None]) -> None:
     """Make the temporary table of a model's scores by contact."""
     query = "SELECT unnest(CAST(? AS VARCHAR[])) AS contact_id, unnest(CAST(? AS DOUBLE[])) AS score"
@@ -103,7 +122,7 @@ def _accounts(given: Given) -> Iterable[dict[str, object]]:
 def _account_id(key: str, contact: GivenContact) -> str | None:
     """The account of a test's contact: contacts of the same test share it by its key."""
     test, _, _ = key.rpartition(" contact ")
-    return None if contact.account is None else f"{test} account {contact.account}"
+    return None if contact.account is None else f"{test}{_ACCOUNT}{contact.account}"
 
 
 def _events(program: Program, name: str, given: Given, at: datetime) -> Iterable[dict[str, object]]:

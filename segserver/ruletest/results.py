@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree as Xml
 
 from segserver.errors import Span
 from segserver.rules.program import Expectation
+
+if TYPE_CHECKING:
+    from segserver.explain.verdicts import Verdict
 
 _NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -20,13 +24,23 @@ class Failure:
     Attributes:
         contact: its number in the test, from 1.
         place: where it is written.
-        because: the conditions that decided, each a line with what was observed.
+        zone: IANA name of the workspace's, in which instants are shown.
+        because: the conditions that decided, with what was observed and the events behind it.
     """
 
     contact: int
     expected: Expectation
     place: Span
-    because: tuple[str, ...] = ()
+    zone: str
+    because: tuple[Verdict, ...] = ()
+
+    @property
+    def reasons(self) -> list[str]:
+        """What decided, line by line."""
+        from segserver.explain.report import Tree
+
+        tree = Tree(self.zone, {})
+        return [line for verdict in self.because for line in tree.lines(verdict)]
 
     @property
     def text(self) -> str:
@@ -36,6 +50,8 @@ class Failure:
 
     def to_dict(self) -> dict[str, object]:
         """Plain data."""
+        from segserver.explain.plain import verdict_data
+
         return {
             "text": self.text,
             "contact": self.contact,
@@ -43,7 +59,7 @@ class Failure:
             "expected": self.expected.member,
             "line": self.place.line,
             "column": self.place.column,
-            "because": [" ".join(line.split()) for line in self.because],
+            "because": [verdict_data(verdict, {}) for verdict in self.because],
         }
 
 
@@ -65,7 +81,7 @@ class TestResult:
         lines = [f"{'ok  ' if self.passed else 'FAIL'} {self.title}"]
         for failure in self.failures:
             lines.append(f"     {failure.text}")
-            lines += [f"     {line}" for line in failure.because]
+            lines += [f"     {line}" for line in failure.reasons]
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, object]:
@@ -98,7 +114,7 @@ def _case(suite: Xml.Element, result: TestResult) -> None:
     case = Xml.SubElement(suite, "testcase", classname=place.file, name=_clean(result.title), line=str(place.line))
     for failure in result.failures:
         told = Xml.SubElement(case, "failure", message=_clean(failure.text), type="expectation")
-        told.text = _clean("\n".join([failure.text, *failure.because]))
+        told.text = _clean("\n".join([failure.text, *failure.reasons]))
 
 
 def _clean(text: str) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 import ibis
 
@@ -16,15 +17,19 @@ from segserver.compiler.segments import compile_segments
 from segserver.compiler.sql import to_sql
 from segserver.errors import SettingsError
 from segserver.membership import snapshot
+from segserver.rules.expressions.conditions import InSegment
 from segserver.rules.program import Expectation, Program, TestBlock
 from segserver.rules.suggest import nearest
-from segserver.ruletest.given import Given, contact_id, fill, score
+from segserver.ruletest.given import Given, account_name, contact_id, contact_name, contacts, fill, score
 from segserver.ruletest.results import Failure, TestResult
 from segserver.ruletest.scope import ranks, tested
 from segserver.store import engines
 from segserver.store.db import Store
 from segserver.store.session import Session, compose
 from segserver.workspace import Workspace
+
+if TYPE_CHECKING:
+    from segserver.explain.verdicts import Verdict
 
 LIKELY = 0.5
 """Threshold of every model in tests: which scores are likely is known only once a model is trained."""
@@ -111,7 +116,8 @@ class _Evaluation:
         found: dict[int, tuple[Failure, ...]] = {}
         for place, number, expected in wrong:
             because = reasons.get((expected.segment, contact_id(place, number)), ())
-            found[place] = (*found.get(place, ()), Failure(number, expected, expected.span, because))
+            failure = Failure(number, expected, expected.span, self._program.zone, because)
+            found[place] = (*found.get(place, ()), failure)
         return found
 
     def _expectations(self) -> Iterator[tuple[int, int, Expectation]]:
@@ -123,36 +129,41 @@ class _Evaluation:
         evaluation = compile_segments(
             self._program, self._group.at, serving=self._thresholds(), prefix=f"{self._prefix}members_"
         )
-        self._execute(evaluation.steps)
+        self.run(evaluation.steps)
         columns = dict.fromkeys(evaluation.columns.values(), "boolean")
         wide = ibis.table({"contact_id": "string", **columns}, name=evaluation.segments)
         found = self._session.rows(to_sql(snapshot(wide, evaluation.columns), engines.DIALECT))
         return {(str(row["segment"]), str(row["contact_id"])) for row in found}
 
-    def _reasons(self, asked: set[Key]) -> Mapping[Key, tuple[str, ...]]:
-        """Why contacts are or are not members, the conditions that decided."""
+    def _reasons(self, asked: set[Key]) -> Mapping[Key, tuple[Verdict, ...]]:
+        """Why contacts are or are not members: the conditions that decided, with the events behind them."""
         if not asked:
             return {}
+        from segserver.explain.gathering import Gathering
         from segserver.explain.questions import ask
         from segserver.explain.report import deciding
 
-        segments = sorted({segment for segment, _ in asked})
-        questions = ask(
-            self._program, segments, self._group.at, thresholds=self._thresholds(), among=None, prefix=self._prefix
-        )
-        self._execute(questions.observed.steps)
-        rows = self._session.rows(compose("SELECT * FROM {table}", table=questions.observed.table))
-        by_contact = {str(row["contact_id"]): row for row in rows}
-        return {
-            (segment, contact): tuple(deciding(questions.verdict(segment, by_contact[contact])))
-            for segment, contact in asked
-            if contact in by_contact
-        }
+        roots = [InSegment(segment) for segment in sorted({segment for segment, _ in asked})]
+        thresholds, prefix = self._thresholds(), self._prefix
+        questions = ask(self._program, roots, self._group.at, thresholds=thresholds, among=None, prefix=prefix)
+        self.run(questions.observed.steps)
+        by_contact = {str(row["contact_id"]): row for row in self.rows(questions.observed.table)}
+        known = sorted(key for key in asked if key[1] in by_contact)
+        judged = [(contact, questions.verdict(InSegment(segment), by_contact[contact])) for segment, contact in known]
+        among = f"{prefix}failed"
+        contacts(self._session, among, {contact for contact, _ in judged})
+        seen = Gathering(questions, self, among, prefix, account=account_name).evidence(judged)
+        return {key: deciding(_named(verdict)) for key, verdict in zip(known, seen, strict=True)}
+
+    def rows(self, table: str) -> Sequence[Mapping[str, object]]:
+        """All rows of a table that a step made."""
+        return self._session.rows(compose("SELECT * FROM {table}", table=table))
 
     def _thresholds(self) -> dict[str, float]:
         return dict.fromkeys(self._program.models, LIKELY)
 
-    def _execute(self, steps: Iterable[Step]) -> None:
+    def run(self, steps: Iterable[Step]) -> None:
+        """Carry steps out."""
         for step in steps:
             match step:
                 case Materialise():
@@ -165,3 +176,14 @@ class _Evaluation:
     def _scores(self, model: str) -> dict[str, float | None]:
         """What the tests say a model gives each contact; unknown where they say nothing."""
         return {key: float(one.scores[model]) if model in one.scores else None for key, one in self._given.items()}
+
+
+def _named(verdict: Verdict) -> Verdict:
+    """A verdict whose contacts are called as the test numbers them."""
+    from segserver.explain.verdicts import Colleague
+
+    colleagues = tuple(
+        Colleague(contact_name(one.contact_id), None if one.verdict is None else _named(one.verdict))
+        for one in verdict.colleagues
+    )
+    return replace(verdict, colleagues=colleagues, parts=tuple(_named(part) for part in verdict.parts))

@@ -7,9 +7,10 @@ from dataclasses import fields, is_dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from segserver.rules.checking.inside import inside
-from segserver.rules.expressions import All, InSegment, Known, Likely, Percentile, Score, Top
+from segserver.rules.expressions.conditions import All, InSegment, Known, Likely, Percentile, Top
+from segserver.rules.expressions.values import Score
 from segserver.rules.program import Program, SegmentBlock, TestBlock
+from segserver.rules.walk import walk_with_traits
 
 _RANKING = (Top, Percentile)
 
@@ -70,7 +71,7 @@ def _parts(program: Program, blocks: Iterable[SegmentBlock]) -> Iterator[object]
     seen: set[str] = set()
     waiting: list[object] = [rules]
     while waiting:
-        for node in inside(waiting.pop(), program.traits):
+        for node in walk_with_traits(waiting.pop(), program.traits):
             yield node
             if isinstance(node, Score | Likely) and node.model not in seen:
                 seen.add(node.model)
@@ -88,7 +89,7 @@ def _unranked(node: Any) -> Any:
         return tuple(_unranked(item) for item in node)
     if isinstance(node, _RANKING):
         known = Known(_unranked(node.by), span=node.span)
-        return known if node.among is None else All((known, InSegment(node.among, node.span)), node.span)
+        return known if node.among is None else All((known, InSegment(node.among, span=node.span)), span=node.span)
     if not is_dataclass(node) or isinstance(node, type):
         return node
     changed = {field.name: _unranked(getattr(node, field.name)) for field in fields(node) if field.name != "span"}

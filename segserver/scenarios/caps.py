@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from segserver.specs import CapSpec, ChannelCaps
+from segserver.specs.cadence import CapSpec, ChannelCaps
 
 UNLIMITED = 1_000_000
 """Room of a channel without caps."""

@@ -22,7 +22,7 @@ from segserver.scenarios.timetable import Turn
 from segserver.scenarios.types import ContactState, Decision, Due, Held, NextTouch, Why
 from segserver.scenarios.view import View, view
 from segserver.scenarios.zones import describe_hours, describe_instant, is_open
-from segserver.specs import ScenarioSpec
+from segserver.specs.cadence import ScenarioSpec
 
 
 def decide(contacts: Iterable[ContactState], policy: Policy, as_of: datetime) -> Iterator[Decision]:

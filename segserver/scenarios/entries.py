@@ -8,7 +8,7 @@ from datetime import datetime
 
 from segserver.scenarios.stream import held_out
 from segserver.scenarios.types import EndReason, Entry
-from segserver.specs import ScenarioSpec
+from segserver.specs.cadence import ScenarioSpec
 
 
 def advance(

@@ -9,7 +9,7 @@ from datetime import datetime
 from segserver.scenarios.entries import end
 from segserver.scenarios.timetable import Turn, last_touched
 from segserver.scenarios.types import ContactState, EndReason, Entry, Held, Why
-from segserver.specs import ScenarioSpec, Sender
+from segserver.specs.cadence import ScenarioSpec, Sender
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from segserver.scenarios.rates import Demand, demand_of, shares
 from segserver.scenarios.types import ContactState
 from segserver.scenarios.zones import check_hours
-from segserver.specs import ChannelCaps, ScenarioSpec
+from segserver.specs.cadence import ChannelCaps, ScenarioSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from itertools import groupby
 
 from segserver.scenarios.cadence import joint_cap
-from segserver.specs import ChannelCaps, ScenarioSpec, Step
+from segserver.specs.cadence import ChannelCaps, ScenarioSpec, Step
 
 DAY = timedelta(days=1)
 

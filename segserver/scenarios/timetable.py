@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from segserver.scenarios.rates import DAY
 from segserver.scenarios.stream import arrivals, thinning
 from segserver.scenarios.types import Entry, Touch
-from segserver.specs import ScenarioSpec
+from segserver.specs.cadence import ScenarioSpec
 
 FORESIGHT = timedelta(days=365)
 """How far ahead the next arrival of a scenario with a rate is looked for."""

@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from segserver.clock import format_instant
-from segserver.specs import Sender
+from segserver.specs.cadence import Sender
 
 # ---- state in ------------------------------------------------------------------------------------------------------
 

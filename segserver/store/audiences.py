@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 
 from segserver.relations import CONTACTS, MEMBERSHIPS
-from segserver.specs import Target
+from segserver.specs.targets import Target
 from segserver.store.layout import source_table
 from segserver.store.session import Session, Sql, compose
 

@@ -11,7 +11,8 @@ import duckdb
 
 from segserver.clock import Clock
 from segserver.errors import StoreError
-from segserver.specs import Catalog, ConnectionSpec
+from segserver.specs.catalog import Catalog
+from segserver.specs.connections import ConnectionSpec
 from segserver.store import schema
 from segserver.store.layout import layout
 from segserver.store.owner import living_owner

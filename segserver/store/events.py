@@ -11,7 +11,7 @@ import pyarrow as pa
 from segserver import relations
 from segserver.records import EventGone, EventRecord, SourceItem
 from segserver.relations import property_column
-from segserver.specs import Event
+from segserver.specs.catalog import Event
 from segserver.store import values
 from segserver.store.contacts import recompute_first_events
 from segserver.store.layout import Layout, event_name

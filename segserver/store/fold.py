@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from segserver.records import Change, ContactRecord, Deletion, Merge, SourceItem
 from segserver.relations import account_id, consent_column, trait_column
-from segserver.specs import Trait
+from segserver.specs.catalog import Trait
 from segserver.store.values import composed, stored
 
 Row = dict[str, object]

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from segserver.relations import trait_column
-from segserver.specs import Trait
+from segserver.specs.catalog import Trait
 from segserver.store.fold import Point
 from segserver.store.layout import Layout, history_name, source_table
 from segserver.store.session import Session, Sql, compose

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Protocol
 
 from segserver.records import ContactRecord, Cursor, Deletion, Merge, SourceItem
-from segserver.specs import ConnectionSpec
+from segserver.specs.connections import ConnectionSpec
 from segserver.store import values
 from segserver.store.accounts import note_left_behind, note_present, write_accounts
 from segserver.store.contacts import TOUCHED, recompute

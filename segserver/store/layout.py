@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from segserver import relations
 from segserver.relations import Relation, consent_column, trait_column
-from segserver.specs import BOOLEAN, INSTANT, TEXT, Catalog, ConnectionSpec, Event, PropertySpec, Trait, TraitSpec
+from segserver.specs.catalog import Catalog, Event, Trait
+from segserver.specs.connections import ConnectionSpec, FieldSpec
+from segserver.specs.types import BOOLEAN, INSTANT, TEXT
 
 
 def source_table(connection: str) -> str:
@@ -127,7 +129,7 @@ def _readings(spec: ConnectionSpec) -> tuple[str, ...]:
     return tuple(sorted(lines))
 
 
-def _named(spec: TraitSpec | PropertySpec) -> str:
+def _named(spec: FieldSpec) -> str:
     return " and ".join(spec.fields)
 
 

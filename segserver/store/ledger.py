@@ -13,7 +13,7 @@ from typing import cast
 
 import pyarrow as pa
 
-from segserver.specs import Target
+from segserver.specs.targets import Target
 from segserver.store.layout import event_name
 from segserver.store.session import Session, Sql, compose, literal
 from segserver.store.values import texts

@@ -8,7 +8,8 @@ from datetime import timedelta
 import pyarrow as pa
 
 from segserver.relations import ACCOUNTS, CONTACTS, consent_column, trait_column
-from segserver.specs import Kind, Trait
+from segserver.specs.catalog import Trait
+from segserver.specs.types import Kind
 from segserver.store.layout import event_name
 from segserver.store.members import segments_of
 from segserver.store.session import Session, compose

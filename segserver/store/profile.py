@@ -11,7 +11,8 @@ from typing import cast
 
 from segserver.clock import format_instant
 from segserver.relations import trait_column
-from segserver.specs import Kind, Trait
+from segserver.specs.catalog import Trait
+from segserver.specs.types import Kind
 from segserver.store.memberships import sizes
 from segserver.store.session import Session, compose
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from segserver.relations import CONTACTS, COUNTRY_TRAIT, ZONE_TRAIT, consent_column, trait_column
-from segserver.specs import Kind
+from segserver.specs.types import Kind
 from segserver.store.layout import source_table
 from segserver.store.session import Session, Sql, compose
 

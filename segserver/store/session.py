@@ -192,10 +192,6 @@ class Session:
         with _damage_named():
             return self._cursor.sql(sql, params=_bound(params)).to_arrow_table()
 
-    def batches(self, sql: str, params: Parameters = (), *, rows: int = 122_880) -> pa.RecordBatchReader:
-        """A query's rows in batches, for results that should not be held at once."""
-        return self._cursor.sql(sql, params=_bound(params)).to_arrow_reader(rows)
-
     def create_temp(self, name: str, sql: str, params: Parameters = ()) -> None:
         """Make, or make anew, a temporary table from a query."""
         self.execute(compose("CREATE OR REPLACE TEMP TABLE {name} AS {query}", name=name, query=Sql(sql)), params)

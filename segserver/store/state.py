@@ -11,7 +11,7 @@ from typing import Any, cast
 import pyarrow as pa
 
 from segserver.records import Cursor
-from segserver.specs import Target
+from segserver.specs.targets import Target
 from segserver.store.session import Session
 from segserver.store.values import texts
 

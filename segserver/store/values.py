@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, cast
 
 from segserver.relations import FLOAT, INTEGER, ColumnType, Relation
-from segserver.specs import Kind, Type
+from segserver.specs.types import Kind, Type
 
 if TYPE_CHECKING:
     import pyarrow as pa

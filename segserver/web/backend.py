@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from segserver.connectors.base import WebhookEvent
-from segserver.specs import ConnectionSpec
+from segserver.specs.connections import ConnectionSpec
 
 
 class Backend(Protocol):

@@ -23,7 +23,7 @@ from segserver.connectors.signatures import (
     verify_marketo,
 )
 from segserver.errors import SettingsError
-from segserver.specs import ConnectionSpec
+from segserver.specs.connections import ConnectionSpec
 from segserver.web.backend import Backend
 
 log = logging.getLogger(__name__)

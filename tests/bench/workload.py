@@ -12,7 +12,8 @@ import duckdb
 from segserver import relations
 from segserver.rules.check import check
 from segserver.rules.program import Program
-from segserver.specs import NUMBER, TEXT, TEXTS, Catalog, Event, Trait, Type
+from segserver.specs.catalog import Catalog, Event, Trait
+from segserver.specs.types import NUMBER, TEXT, TEXTS, Type
 
 AS_OF = datetime(2026, 3, 1)
 DAYS = 400

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+import segserver
 
 ADA, BO, CLEO, DAN = (f"{name}@example.com" for name in ("ada", "bo", "cleo", "dan"))
 
@@ -71,8 +75,11 @@ def test_a_member_stays_by_stay_while(run: Any) -> None:
     assert run("run", "--as-of", "2026-04-01").code == 0
     text = said(run, ADA, "loyal")
     assert text.startswith("contact is in loyal at 2026-04-01 00:00 UTC")
-    assert "\nno where\nno did purchase at least 2 times in last 60 days" in text
-    assert "\nyes a member before\nyes stay while\nyes did purchase in last 90 days" in text
+    where = "\nno where: who may enter (does not decide: a member stays by `stay while`)\n"
+    assert f"{where}no did purchase at least 2 times in last 60 days" in text
+    assert "\nyes already a member\nyes stay while: who may stay\nyes did purchase in last 90 days" in text
+    outside = said(run, BO, "loyal")
+    assert "\nno already a member\nyes stay while: who may stay (does not decide: only a member stays by it)" in outside
     assert "\nto leave: no `purchase in last 90 days` (now 2)\n" in text
     assert "\nleaves at 2026-05-11 10:00 if nothing happens: `did purchase in last 90 days` no longer holds" in text
 
@@ -81,7 +88,7 @@ def test_who_waits_to_enter_is_told_since_when(run: Any) -> None:
     text = said(run, BO, "patient")
     assert text.startswith("contact is not in patient")
     assert "no `where` true for 2 days (true at every run since 2026-03-01 00:00)" in text
-    assert "to enter: `where` true for 2 days" in text
+    assert "enters at 2026-03-03 00:00 if nothing happens: `where` true for 2 days holds from then on" in text
     assert run("run", "--as-of", "2026-03-03").code == 0
     assert said(run, BO, "patient").startswith("contact is in patient")
 
@@ -132,7 +139,7 @@ def test_drafts_and_hold_outs_are_named(run: Any) -> None:
 def test_members_of_a_frozen_segment_are_kept_and_nothing_lets_others_in(run: Any) -> None:
     text = said(run, CLEO, "old")
     assert text.startswith("contact is in old")
-    assert "yes a member before (evaluated once, as of 2026-01-08 00:00)" in text
+    assert "yes already a member (evaluated once, as of 2026-01-08 00:00)" in text
     assert "to enter" not in said(run, BO, "old")
 
 
@@ -181,3 +188,56 @@ def test_a_phone_number_is_found_in_any_spelling_and_several_contacts_are_not_ta
     assert (several.code, none.code) == (2, 2)
     assert several.text.startswith("2 contacts are known as 'c1'; give one of their ids: ")
     assert none.text.startswith("no contact is known as 'c9'; give an e-mail address")
+
+
+MANUAL = """
+segment generous
+  where sum(purchase.amount) >= 1000 EUR
+
+segment active
+  where did purchase at least 2 times in last 60 days and not in segment generous
+"""
+
+
+def test_the_manual_shows_what_is_printed(shop: Any) -> None:
+    shop.append("rules/shop.seg", MANUAL)
+    shop("run", "--as-of", "2026-03-01")
+    page = (Path(segserver.__file__).parent / "help" / "commands.md").read_text(encoding="utf-8")
+    section = page.split("\n## explain\n")[1].split("\n## ")[0]
+    (printed,) = re.findall(r"^```text\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+    assert shop("explain", ADA, "active").text == printed
+
+
+CLIENTS = """\
+kind: files
+contacts:
+  path: people.csv
+  identities: {email: email}
+  account: client_no
+events:
+  demo:
+    path: demos.csv
+    key: id
+    contact: {email: email}
+    at: asked_at
+"""
+
+
+def test_colleagues_are_called_by_their_addresses(shop: Any) -> None:
+    for name in ("connectors/shop.yml", "rules/shop.seg", "customers.csv", "orders.csv"):
+        (shop.directory / name).unlink()
+    shop.write(
+        {
+            "connectors/clients.yml": CLIENTS,
+            "rules/clients.seg": "segment curious\n  where any contact of account did demo in last 30 days\n",
+            "people.csv": "email,client_no\nann@x.org,7\nbob@x.org,7\ncat@x.org,8\n",
+            "demos.csv": "id,email,asked_at\n1,bob@x.org,2026-02-20T10:00:00Z\n",
+        }
+    )
+    answer = shop("run", "--as-of", "2026-03-01")
+    assert answer.code == 0, answer.text
+    text = said(shop, "ann@x.org", "curious")
+    assert '(1 of the 2 contacts of account "' in text
+    assert "\nyes bob@x.org (1 time)\n2026-02-20" in text
+    found = shop("explain", "ann@x.org", "curious", "--format", "json").json()["rule"]["parts"][0]["contacts"]
+    assert [one["name"] for one in found] == ["bob@x.org"]

@@ -78,6 +78,17 @@ def test_diff_shows_the_lines_and_writes_nothing(loose: Any) -> None:
     assert text(loose) == LOOSE
 
 
+def test_diff_is_in_the_data_too_where_it_is_asked_for(loose: Any) -> None:
+    loose.write({"rules/unended.seg": FORMED.replace("buyers", "others").rstrip("\n")})
+    files = {item["file"]: item for item in loose("fmt", "--diff", "--format", "json").json()}
+    assert files["rules/loose.seg"]["diff"].startswith("--- rules/loose.seg\n+++ rules/loose.seg (formatted)\n@@ ")
+    assert files["rules/shop.seg"]["diff"] == ""
+    last = '  where did purchase and country is "FR"'
+    assert f"-{last}\n\\ No newline at end of file\n+{last}\n" in files["rules/unended.seg"]["diff"]
+    assert text(loose) == LOOSE
+    assert all("diff" not in item for item in loose("fmt", "--check", "--format", "json").json())
+
+
 def test_a_file_with_a_syntax_error_is_left_as_it_is_and_the_others_are_formatted(loose: Any) -> None:
     loose.write({"rules/broken.seg": "segment   broken where country is"})
     answer = loose("fmt")
@@ -192,11 +203,53 @@ def test_the_graph_names_both_sides_of_each_dependency(drawn: Any) -> None:
         "  <- segment back looks back at it",
         "  <- exclusive tiers orders it",
     }
-    assert blocks[buyers + 1 : buyers + 4] == [
+    assert blocks[buyers + 1 : buyers + 5] == [
+        "  reads event purchase",
         "  reads segment vip",
         "  reads trait spend",
         "  yields to segment vip",
     ]
+
+
+EVERYTHING = """\
+trait spend = sum(purchase.amount)
+
+segment chosen
+  where country is "FR" and consents to email and age > 30 and created_at before today
+    and did purchase then not purchase within 7 days
+  manual "friends.csv"
+"""
+
+
+def test_the_graph_shows_what_is_read_from_outside_the_rules(shop: Any) -> None:
+    shop.write({"rules/shop.seg": EVERYTHING, "friends.csv": "email\nada@example.com\n"})
+    text = shop("graph").text
+    assert text.partition("\nsegment chosen\n")[2] == (
+        "  reads consent email\n"
+        "  reads event purchase\n"
+        "  reads synced trait age\n"
+        "  reads synced trait country\n"
+        "  reads synced trait created_at\n"
+        "  takes members from file friends.csv\n"
+        "event purchase\n  <- trait spend reads it\n  <- segment chosen reads it\n"
+        "synced trait age\n  <- segment chosen reads it\n"
+        "synced trait country\n  <- segment chosen reads it\n"
+        "synced trait created_at\n  <- segment chosen reads it\n"
+        "consent email\n  <- segment chosen reads it\n"
+        "file friends.csv\n  <- segment chosen takes members from it\n"
+    )
+    data = shop("graph", "--format", "json").json()
+    assert [(item["kind"], item["name"]) for item in data["sources"]] == [
+        ("event", "purchase"),
+        ("synced trait", "age"),
+        ("synced trait", "country"),
+        ("synced trait", "created_at"),
+        ("consent", "email"),
+        ("file", "friends.csv"),
+    ]
+    lines = shop("graph", "--format", "dot").text.splitlines()
+    assert '  "event purchase" [label="event purchase", shape=cylinder];' in lines
+    assert '  "synced trait age" -> "segment chosen" [label="reads"];' in lines
 
 
 def test_the_graph_as_data_holds_every_block_and_link(drawn: Any) -> None:

@@ -12,28 +12,18 @@ import pytest
 from segserver import relations
 from segserver.calendar_tables import calendar_table
 from segserver.compiler.observations import compile_observations
-from segserver.compiler.plan import Calendar, Materialise, ScoreModel, Step
+from segserver.compiler.plan import Calendar, Evaluation, Materialise, ScoreModel, Step
 from segserver.compiler.segments import compile_segments
 from segserver.compiler.sql import to_sql
 from segserver.compiler.walk import Node
 from segserver.relations import Relation
-from segserver.rules.expressions import Aggregate, Condition, Literal, Measure, TraitValue
-from segserver.rules.program import ModelBlock, Program, SegmentBlock, TraitBlock
+from segserver.rules.expressions.conditions import Condition
+from segserver.rules.expressions.history import Did
+from segserver.rules.expressions.values import Aggregate, Literal, Measure, TraitValue
+from segserver.rules.program import Feature, ModelBlock, Program, SegmentBlock, TraitBlock
 from segserver.rules.times import ALL_TIME, Window
-from segserver.specs import (
-    BOOLEAN,
-    DATE,
-    DURATION,
-    INSTANT,
-    NUMBER,
-    TEXT,
-    TEXTS,
-    Catalog,
-    Event,
-    Kind,
-    Trait,
-    Type,
-)
+from segserver.specs.catalog import Catalog, Event, Trait
+from segserver.specs.types import BOOLEAN, DATE, DURATION, INSTANT, NUMBER, TEXT, TEXTS, Kind, Type
 
 AS_OF = datetime(2026, 3, 1, 8)
 """09:00 on a Sunday in Paris."""
@@ -100,6 +90,27 @@ def aggregate(
 
 def count(event: str = "purchase", where: Condition | None = None, window: Window = ALL_TIME) -> Aggregate:
     return aggregate(Measure.COUNT, event, None, where, window)
+
+
+def model(name: str, *features: Feature, population: Condition | None = None) -> ModelBlock:
+    """A model that learns from purchases."""
+    return ModelBlock(
+        name=name,
+        title=None,
+        label=Did(count(), 1, None),
+        horizon=timedelta(days=30),
+        population=population,
+        features=features,
+        gap=None,
+        every=None,
+        cutoffs=8,
+        algorithm="logistic",
+        calibrate="auto",
+        threshold=("youden", ()),
+        gates=(),
+        retrain_every=None,
+        expires_after=None,
+    )
 
 
 def program(
@@ -249,15 +260,17 @@ class World:
         score: Mapping[str, Callable[..., float | None]] | None = None,
         **options: object,
     ) -> dict[str, set[str]]:
-        """Who is in each evaluated segment; checks that every row is there once and never unknown."""
-        evaluation = compile_segments(rules, as_of, serving=serving or {}, **options)  # type: ignore[arg-type]
+        """Who is in each evaluated segment."""
+        evaluation = compile_segments(rules, as_of, serving=serving or {}, **options)
         self.run(evaluation.steps, score)
+        return self.found(evaluation, evaluation.columns)
+
+    def found(self, evaluation: Evaluation, columns: Mapping[str, str]) -> dict[str, set[str]]:
+        """The contacts of each column of an evaluation; checks that every row is there once and never unknown."""
         rows = self.rows(f'select * from "{evaluation.segments}"')
         assert len({row["contact_id"] for row in rows}) == len(rows)
         assert all(value is not None for row in rows for value in row.values())
-        return {
-            name: {str(row["contact_id"]) for row in rows if row[column]} for name, column in evaluation.columns.items()
-        }
+        return {name: {str(row["contact_id"]) for row in rows if row[column]} for name, column in columns.items()}
 
     def values(self, value: Node, as_of: datetime = AS_OF, rules: Program | None = None) -> dict[str, object]:
         """What a value is for each contact."""

@@ -64,24 +64,18 @@ class Evaluations:
             program,
             as_of,
             serving=serving or {},
-            **{"frozen": self.frozen, **options},  # type: ignore[arg-type]
+            **{"frozen": self.frozen, **options},
         )
         self.world.run(evaluation.steps, score)
         return evaluation
 
     def members(self, evaluation: Evaluation, columns: Mapping[str, str] | None = None) -> Members:
-        columns = evaluation.columns if columns is None else columns
-        rows = self.world.rows(f'select * from "{evaluation.segments}"')
-        assert len({row["contact_id"] for row in rows}) == len(rows)
-        assert all(value is not None for row in rows for value in row.values())
-        return {
-            name: " ".join(sorted(str(row["contact_id"]) for row in rows if row[column]))
-            for name, column in columns.items()
-        }
+        found = self.world.found(evaluation, evaluation.columns if columns is None else columns)
+        return {name: " ".join(sorted(contacts)) for name, contacts in found.items()}
 
     def run(self, program: Program, as_of: datetime = AS_OF, **options: object) -> Members:
         """Evaluate and keep what was found."""
-        evaluation = self.look(program, as_of, **options)  # type: ignore[arg-type]
+        evaluation = self.look(program, as_of, **options)
         found = self.members(evaluation)
         among = options.get("among")
         for segment, contacts in found.items():
@@ -92,7 +86,7 @@ class Evaluations:
             self.world.connection.execute(f'insert into "pending" by name select * from "{evaluation.pending}"')
         if among is None:
             rows = self.world.rows(f'select * from "{evaluation.cutoffs}"') if evaluation.cutoffs else []
-            self.cutoffs = {str(row.pop("key")): Cutoff(**row) for row in rows}  # type: ignore[arg-type]
+            self.cutoffs = {str(row.pop("key")): Cutoff(**row) for row in rows}
         return found
 
     def _keep(self, segment: str, now: set[str], as_of: datetime, among: object) -> None:

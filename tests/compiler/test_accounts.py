@@ -16,29 +16,26 @@ from hypothesis import strategies as st
 from segserver.compiler.observations import compile_observations
 from segserver.compiler.plan import Materialise, Step
 from segserver.compiler.segments import compile_segments
-from segserver.rules.expressions import (
+from segserver.rules.expressions.conditions import (
     AccountAny,
-    AccountCount,
-    AccountTrait,
     All,
     AnyOf,
-    Arithmetic,
     Comparison,
-    ComputedTrait,
     Condition,
-    Did,
     InSegment,
     Known,
     Likely,
     Not,
-    Score,
     TextTest,
 )
+from segserver.rules.expressions.history import Did
+from segserver.rules.expressions.values import AccountCount, AccountTrait, Arithmetic, ComputedTrait, Score
 from segserver.rules.program import Feature, ModelBlock, Program, TraitBlock
 from segserver.rules.times import Ago, Unit, Window
-from segserver.specs import NUMBER, TEXT, Trait
+from segserver.specs.catalog import Trait
+from segserver.specs.types import NUMBER, TEXT
 
-from .conftest import AS_OF, CATALOG, World, count, number, text, trait
+from .conftest import AS_OF, CATALOG, World, count, model, number, text, trait
 from .conftest import program as plain
 
 B2B = replace(
@@ -195,33 +192,13 @@ def test_segments_and_traits_may_stand_inside_and_around(world: World) -> None:
     }
 
 
-def model(name: str, population: Condition | None = None) -> ModelBlock:
-    return ModelBlock(
-        name=name,
-        title=None,
-        label=Did(count(), 1, None),
-        horizon=timedelta(days=30),
-        population=population,
-        features=(Feature("seats", trait("seats")),),
-        gap=None,
-        every=None,
-        cutoffs=8,
-        algorithm="logistic",
-        calibrate="auto",
-        threshold=("youden", ()),
-        gates=(),
-        retrain_every=None,
-        expires_after=None,
-    )
-
-
 def test_a_score_may_stand_inside(world: World) -> None:
     rules = program(
         {
             "near": AccountAny(Likely("buy")),
             "high": Comparison(">=", AccountCount(Comparison(">", Score("buy"), number(0))), number(2)),
         },
-        models=[model("buy")],
+        models=[model("buy", Feature("seats", trait("seats")))],
     )
     scores = {"buy": lambda seats: (seats or 0.0) / 10}
     assert world.members(rules, serving={"buy": 1.0}, score=scores) == {"near": set("abc"), "high": set("abc")}

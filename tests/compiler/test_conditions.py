@@ -7,33 +7,28 @@ from decimal import Decimal
 
 import pytest
 
-from segserver.rules.expressions import (
+from segserver.rules.expressions.conditions import (
     All,
     AnyOf,
-    Arithmetic,
     AtLeast,
     Between,
     Comparison,
     Condition,
     Consents,
-    CreatedAt,
-    Instant,
     Known,
     ListTest,
-    Literal,
     Not,
     OnDay,
     OneOf,
-    Points,
     TextTest,
-    Value,
 )
+from segserver.rules.expressions.values import Arithmetic, CreatedAt, Instant, Literal, Points, Value
 from segserver.rules.times import Ago, CalendarStart, Fixed, Unit
-from segserver.specs import DATE, DURATION, NUMBER
+from segserver.specs.types import DATE, DURATION, NUMBER
 
 from .conftest import World, day, lasting, number, text, trait, truth
 
-A, B, C, D = "a", "b", "c", "d"
+A, B, C = "a", "b", "c"
 
 
 def is_(left: Value, right: Value, op: str = "=", **options: bool) -> Comparison:
@@ -59,7 +54,6 @@ COMPARISONS = {
     "more": (is_(trait("mrr"), number("99.499999"), ">"), "a"),
     "at least, at the bound": (is_(trait("mrr"), number("99.5"), ">="), "a"),
     "two traits compared": (is_(trait("mrr"), trait("seats"), "<"), "b d"),
-    "a number that fits no decimal is unknown": (is_(trait("mrr"), number(10**12), "<"), ""),
     "bare boolean": (is_(trait("subscribed"), truth(True)), "a"),
     "false is not unknown": (is_(trait("subscribed"), truth(False)), "b d"),
     "not true includes unknown": (is_(trait("subscribed"), truth(True), "!="), "b c d"),

@@ -9,24 +9,12 @@ import pytest
 
 from segserver.compiler.segments import compile_segments
 from segserver.compiler.sql import to_sql
-from segserver.rules.expressions import (
-    Aggregate,
-    All,
-    Arithmetic,
-    Comparison,
-    Condition,
-    Did,
-    Instant,
-    Known,
-    ListTest,
-    Literal,
-    Measure,
-    Not,
-    PropertyValue,
-    TextTest,
-)
+from segserver.rules.expressions.conditions import All, Comparison, Condition, Known, ListTest, Not, TextTest
+from segserver.rules.expressions.history import Did
+from segserver.rules.expressions.values import Aggregate, Arithmetic, Instant, Literal, Measure, PropertyValue
 from segserver.rules.times import Ago, CalendarStart, Fixed, Unit, Window
-from segserver.specs import DATE, DURATION, INSTANT, NUMBER, TEXT, TEXTS, Catalog, Event
+from segserver.specs.catalog import Catalog, Event
+from segserver.specs.types import DATE, DURATION, INSTANT, NUMBER, TEXT, TEXTS
 
 from .conftest import AS_OF, World, aggregate, count, lasting, number, program, text
 
@@ -244,7 +232,7 @@ def test_many_segments_read_each_event_table_once(world: World) -> None:
         conditions[f"visits{days}"] = Did(count("visit", window=last(days)), days, None)
         conditions[f"mixed{days}"] = Not(Did(count("visit", window=last(days // 2 + 1)), 1, None))
     steps = compile_segments(program(conditions), AS_OF, serving={}).steps
-    written = " ".join(to_sql(step.query) for step in steps)  # type: ignore[union-attr]
+    written = " ".join(to_sql(step.query) for step in steps)
     assert written.count('"event_purchase"') == 1
     assert written.count('"event_visit"') == 1
     assert written.count('"p_amount" > ') == 3, "each distinct `where` is decided once per event"
@@ -254,7 +242,7 @@ def test_only_events_that_some_window_can_hold_are_read(world: World) -> None:
     rules = program({"s": Did(count(window=last(10)), 1, None), "t": Did(count(window=last(40)), 1, None)})
     (step,) = compile_segments(rules, AS_OF, serving={}).steps
     lower = "MAKE_TIMESTAMP(2026, 1, 20, 8, 0, 0.0)"
-    assert f'"occurred_at" >= {lower}\n' in to_sql(step.query)  # type: ignore[union-attr]
+    assert f'"occurred_at" >= {lower}\n' in to_sql(step.query)
 
 
 def test_two_spellings_of_one_aggregate_are_one_column() -> None:
@@ -266,7 +254,7 @@ def test_two_spellings_of_one_aggregate_are_one_column() -> None:
         }
     )
     (step,) = compile_segments(rules, AS_OF, serving={}).steps
-    assert to_sql(step.query).count("COUNT(") == 1  # type: ignore[union-attr]
+    assert to_sql(step.query).count("COUNT(") == 1
 
 
 def test_half_a_length_of_time_is_rounded_without_losing_digits(world: World) -> None:

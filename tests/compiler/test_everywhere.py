@@ -14,34 +14,25 @@ from ibis.config import Config
 from segserver.compiler.features import compile_training
 from segserver.compiler.plan import Materialise
 from segserver.compiler.segments import compile_segments
-from segserver.rules.expressions import (
-    Aggregate,
-    Anniversary,
+from segserver.rules.expressions.conditions import Anniversary, Comparison, Condition, InBucket, Near, OnDay
+from segserver.rules.expressions.history import (
     Changed,
-    Comparison,
-    Condition,
-    CreatedAt,
     Did,
     FirstDid,
     HasBeen,
-    InBucket,
     Link,
-    Measure,
-    Near,
-    OnDay,
     Regular,
     SegmentChange,
     Sequence,
     SequenceStep,
-    TraitValue,
     WasIn,
 )
+from segserver.rules.expressions.values import Aggregate, CreatedAt, Measure, TraitValue
 from segserver.rules.program import Feature
 from segserver.rules.times import ALL_TIME, Ago, CalendarStart, Unit, Window
-from segserver.specs import DURATION
+from segserver.specs.types import DURATION
 
-from .conftest import AS_OF, World, count, program, text, trait
-from .test_segments import model
+from .conftest import AS_OF, World, count, model, program, text, trait
 
 
 class SparkOptions(Config):

@@ -10,25 +10,14 @@ import pytest
 from segserver.compiler.features import compile_training
 from segserver.compiler.plan import Materialise
 from segserver.compiler.sql import to_sql
-from segserver.rules.expressions import (
-    Comparison,
-    ComputedTrait,
-    Condition,
-    Consents,
-    CreatedAt,
-    Did,
-    InSegment,
-    Instant,
-    Likely,
-    Measure,
-    PropertyValue,
-)
+from segserver.rules.expressions.conditions import Comparison, Condition, Consents, InSegment, Likely
+from segserver.rules.expressions.history import Did
+from segserver.rules.expressions.values import ComputedTrait, CreatedAt, Instant, Measure, PropertyValue
 from segserver.rules.program import Feature, Program, TraitBlock
 from segserver.rules.times import Ago, Unit, Window
-from segserver.specs import DURATION, NUMBER, TEXT
+from segserver.specs.types import DURATION, NUMBER, TEXT
 
-from .conftest import World, aggregate, count, number, program, text, trait
-from .test_segments import model
+from .conftest import World, aggregate, count, model, number, program, text, trait
 
 FIRST, SECOND = datetime(2026, 1, 1), datetime(2026, 2, 1)
 NOW = datetime(2026, 3, 15)
@@ -45,7 +34,7 @@ def rows(
     found = world.rows(f'select * from "{training.table}"')
     keyed = {(str(row.pop("contact_id")), row.pop("cutoff")): row for row in found}
     assert len(keyed) == len(found), "one row per contact and cutoff"
-    return keyed  # type: ignore[return-value]
+    return keyed
 
 
 def trained(

@@ -8,12 +8,12 @@ from decimal import Decimal
 
 import pytest
 
-from segserver.rules.expressions import All, Comparison, Condition, InSegment, Likely, Not, Score
+from segserver.rules.expressions.conditions import All, Comparison, Condition, InSegment, Likely, Not
+from segserver.rules.expressions.values import Score
 from segserver.rules.program import Limit, SegmentBlock
 
-from .conftest import AS_OF, World, number, text, trait
+from .conftest import AS_OF, World, model, number, text, trait
 from .evaluations import Evaluations, digest, rules
-from .test_segments import model
 
 HOUR = timedelta(hours=1)
 RICH = Comparison(">=", trait("mrr"), number(100))
@@ -22,7 +22,7 @@ FR = Comparison("=", trait("country"), text("FR"))
 
 
 def block(name: str, where: Condition = RICH, **clauses: object) -> SegmentBlock:
-    return SegmentBlock(name, None, where, declaration=f"rule of {name}", **clauses)  # type: ignore[arg-type]
+    return SegmentBlock(name, None, where, declaration=f"rule of {name}", **clauses)
 
 
 @pytest.fixture

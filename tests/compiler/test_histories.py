@@ -7,19 +7,12 @@ from decimal import Decimal
 
 import pytest
 
-from segserver.rules.expressions import (
-    Changed,
-    Comparison,
-    HasBeen,
-    InSegment,
-    Literal,
-    Not,
-    SegmentChange,
-    TraitValue,
-    WasIn,
-)
+from segserver.rules.expressions.conditions import Comparison, InSegment, Not
+from segserver.rules.expressions.history import Changed, HasBeen, SegmentChange, WasIn
+from segserver.rules.expressions.values import Literal, TraitValue
 from segserver.rules.times import ALL_TIME, Ago, CalendarStart, Unit, Window
-from segserver.specs import BOOLEAN, NUMBER, TEXT, Catalog, Trait
+from segserver.specs.catalog import Catalog, Trait
+from segserver.specs.types import BOOLEAN, NUMBER, TEXT
 
 from .conftest import AS_OF, World, program, text, trait, truth
 
@@ -179,7 +172,7 @@ def test_months_step_back_by_the_calendar(world: World) -> None:
     ],
 )
 def test_values_of_every_kind_are_compared(kind: object, literal: Literal, values: tuple[object, object]) -> None:
-    kept = Trait("kept", kind, True, ("crm",))  # type: ignore[arg-type]
+    kept = Trait("kept", kind, True, ("crm",))
     catalog = Catalog(traits={"kept": kept}, events={}, channels=())
     world = World(catalog)
     value = TraitValue("kept", kept.type)

@@ -11,7 +11,7 @@ import pytest
 
 from segserver.compiler import hashes
 from segserver.compiler.sql import to_sql
-from segserver.rules.expressions import InBucket, Near, Not
+from segserver.rules.expressions.conditions import InBucket, Near, Not
 
 from .conftest import World, program, trait
 

@@ -13,26 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from segserver.compiler.plan import Evaluation
-from segserver.rules.expressions import (
-    AnyOf,
-    Arithmetic,
-    Comparison,
-    ComputedTrait,
-    Condition,
-    InSegment,
-    Measure,
-    Not,
-    Percentile,
-    Score,
-    Top,
-    Value,
-)
+from segserver.rules.expressions.conditions import AnyOf, Comparison, Condition, InSegment, Not, Percentile, Top
+from segserver.rules.expressions.values import Arithmetic, ComputedTrait, Measure, Score, Value
 from segserver.rules.program import Limit, Program, SegmentBlock, TraitBlock
-from segserver.specs import DURATION, NUMBER
+from segserver.specs.types import DURATION, NUMBER
 
-from .conftest import AS_OF, World, aggregate, count, number, text, trait
+from .conftest import AS_OF, World, aggregate, count, model, number, text, trait
 from .evaluations import Evaluations, digest, rules
-from .test_segments import model
 
 HOUR = timedelta(hours=1)
 MRR = trait("mrr")
@@ -41,7 +28,7 @@ ANYBODY = AnyOf((FR, Not(FR)))
 
 
 def block(name: str, where: Condition = ANYBODY, **clauses: object) -> SegmentBlock:
-    return SegmentBlock(name, None, where, declaration=f"rule of {name}", **clauses)  # type: ignore[arg-type]
+    return SegmentBlock(name, None, where, declaration=f"rule of {name}", **clauses)
 
 
 def top(share: str | None = None, count: int | None = None, by: Value = MRR, among: str | None = None) -> Top:
@@ -311,7 +298,7 @@ def keep_cutoffs(runs: Evaluations, evaluation: Evaluation) -> None:
     from segserver.relations import Cutoff
 
     rows = runs.world.rows(f'select * from "{evaluation.cutoffs}"')
-    runs.cutoffs = {str(row.pop("key")): Cutoff(**row) for row in rows}  # type: ignore[arg-type]
+    runs.cutoffs = {str(row.pop("key")): Cutoff(**row) for row in rows}
 
 
 def slowly(program: Program, crowd: list[tuple[Decimal | None, str, bool, bool]]) -> dict[str, set[str]]:

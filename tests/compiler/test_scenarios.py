@@ -9,27 +9,16 @@ from decimal import Decimal
 import pytest
 
 from segserver.compiler.cadence import compile_scenarios
-from segserver.rules.expressions import (
-    AnyOf,
-    Arithmetic,
-    Comparison,
-    ComputedTrait,
-    Did,
-    FirstDid,
-    InSegment,
-    Likely,
-    Measure,
-    Regular,
-    Score,
-    Sequence,
-    SequenceStep,
-)
+from segserver.rules.expressions.conditions import AnyOf, Comparison, InSegment, Likely
+from segserver.rules.expressions.history import Did, FirstDid, Regular, Sequence, SequenceStep
+from segserver.rules.expressions.values import Arithmetic, ComputedTrait, Measure, Score
 from segserver.rules.program import Feature, Program, ScenarioBlock, TraitBlock
 from segserver.rules.times import ALL_TIME, Ago, CalendarStart, Unit, Window
-from segserver.specs import DURATION, NUMBER, Step
+from segserver.specs.cadence import Step
+from segserver.specs.types import DURATION, NUMBER
 
-from .conftest import AS_OF, World, aggregate, count, number, program, text, trait
-from .test_segments import model, scenario
+from .conftest import AS_OF, World, aggregate, count, model, number, program, text, trait
+from .test_segments import scenario
 
 TICK = timedelta(microseconds=1)
 ENTERED = AS_OF - timedelta(days=5)

@@ -13,54 +13,29 @@ from hypothesis import strategies as st
 from segserver.compiler.plan import Materialise, ScoreModel
 from segserver.compiler.segments import compile_segments
 from segserver.compiler.sql import to_sql
-from segserver.rules.expressions import (
+from segserver.rules.expressions.conditions import (
     All,
     AnyOf,
-    Arithmetic,
     AtLeast,
     Comparison,
-    ComputedTrait,
     Condition,
     Consents,
-    Did,
     InSegment,
     Known,
     Likely,
-    Measure,
     Not,
-    Points,
-    PropertyValue,
-    Score,
 )
-from segserver.rules.program import Feature, ModelBlock, Program, ScenarioBlock, SegmentBlock, TraitBlock
+from segserver.rules.expressions.history import Did
+from segserver.rules.expressions.values import Arithmetic, ComputedTrait, Measure, Points, PropertyValue, Score
+from segserver.rules.program import Feature, Program, ScenarioBlock, SegmentBlock, TraitBlock
 from segserver.rules.times import Ago, Unit, Window
-from segserver.specs import BOOLEAN, DURATION, NUMBER
+from segserver.specs.types import BOOLEAN, DURATION, NUMBER
 
-from .conftest import AS_OF, World, aggregate, count, number, program, text, trait, truth
+from .conftest import AS_OF, World, aggregate, count, model, number, program, text, trait, truth
 
 FR = Comparison("=", trait("country"), text("FR"))
 SOME_SEATS = Comparison(">", trait("seats"), number(2))
 SPEND = TraitBlock("spend", aggregate(Measure.SUM, prop="amount"), NUMBER)
-
-
-def model(name: str, *features: Feature, population: Condition | None = None) -> ModelBlock:
-    return ModelBlock(
-        name=name,
-        title=None,
-        label=Did(count(), 1, None),
-        horizon=timedelta(days=30),
-        population=population,
-        features=features,
-        gap=None,
-        every=None,
-        cutoffs=8,
-        algorithm="logistic",
-        calibrate="auto",
-        threshold=("youden", ()),
-        gates=(),
-        retrain_every=None,
-        expires_after=None,
-    )
 
 
 # ---- dependencies ---------------------------------------------------------------------------------------------------
@@ -238,7 +213,7 @@ def scenario(name: str, **given: object) -> ScenarioBlock:
         "again_after": None,
         "hold_out": Decimal(0),
     }
-    return ScenarioBlock(name=name, **{**plain, **given})  # type: ignore[arg-type]
+    return ScenarioBlock(name=name, **{**plain, **given})
 
 
 # ---- past instants --------------------------------------------------------------------------------------------------

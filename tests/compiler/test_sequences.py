@@ -12,9 +12,11 @@ import pytest
 
 from segserver.compiler.segments import compile_segments
 from segserver.compiler.sql import to_sql
-from segserver.rules.expressions import Comparison, Condition, Link, Not, PropertyValue, Sequence, SequenceStep
+from segserver.rules.expressions.conditions import Comparison, Condition, Not
+from segserver.rules.expressions.history import Link, Sequence, SequenceStep
+from segserver.rules.expressions.values import PropertyValue
 from segserver.rules.times import ALL_TIME, Ago, CalendarStart, Unit, Window
-from segserver.specs import NUMBER, TEXT
+from segserver.specs.types import NUMBER, TEXT
 
 from .conftest import AS_OF, World, number, program, text
 
@@ -214,7 +216,7 @@ class TestAbandonment:
 
 def test_a_sequence_is_one_window_per_step_and_no_self_join() -> None:
     sequence = then(step("visit"), step("purchase", links=(Link("sku", "path"),)), absent=step("visit", within=DAY))
-    written = to_sql(compile_segments(program({"s": sequence}), AS_OF, serving={}).steps[0].query)  # type: ignore[union-attr]
+    written = to_sql(compile_segments(program({"s": sequence}), AS_OF, serving={}).steps[0].query)
     assert written.count("OVER (") == 2
     assert written.count('"event_visit"') == 2 and written.count('"event_purchase"') == 1
 

@@ -6,15 +6,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-from segserver.compiler.windows import (
-    bounds,
-    day_of,
-    edge,
-    first_day_from,
-    local_midnight,
-    midnight_offsets,
-    to_utc,
-)
+from segserver.compiler.windows import bounds, day_of, edge, first_day_from, local_midnight, midnight_offsets, to_utc
 from segserver.rules.times import Ago, CalendarStart, Edge, Fixed, Unit, Window
 
 PARIS = "Europe/Paris"
@@ -78,17 +70,6 @@ def test_a_local_time_that_occurs_twice_is_the_first() -> None:
 
 def test_a_day_that_does_not_start_at_midnight_starts_where_it_does() -> None:
     assert local_midnight(date(2018, 11, 4), "America/Sao_Paulo") == datetime(2018, 11, 4, 3)
-
-
-@pytest.mark.parametrize("unit", list(Unit))
-def test_a_step_beyond_the_calendar_is_the_first_or_last_instant(unit: Unit) -> None:
-    assert edge(Ago(10**11, unit), SUNDAY, PARIS) == datetime.min
-    assert edge(Ago(-(10**11), unit), SUNDAY, PARIS) == datetime.max
-
-
-def test_a_written_instant_at_the_calendar_s_end_stays_within_it() -> None:
-    assert edge(Fixed(datetime.min), SUNDAY, PARIS) == datetime.min
-    assert edge(Fixed(datetime.max), SUNDAY, "America/Sao_Paulo") == datetime.max
 
 
 def test_a_window_never_reaches_beyond_as_of() -> None:

@@ -9,20 +9,8 @@ import pytest
 
 from segserver.connectors.declarations import load, redacted, reveal, setting
 from segserver.errors import MissingSecret, Span, render
-from segserver.specs import (
-    BOOLEAN,
-    DATE,
-    NUMBER,
-    TEXT,
-    TEXTS,
-    AccountsSpec,
-    ConnectionSpec,
-    ConsentSpec,
-    Kind,
-    Secret,
-    TraitSpec,
-    Type,
-)
+from segserver.specs.connections import AccountsSpec, ConnectionSpec, ConsentSpec, Secret, TraitSpec
+from segserver.specs.types import BOOLEAN, DATE, NUMBER, TEXT, TEXTS, Kind, Type
 
 WORKSPACE = Path(__file__).parents[2] / "connectors"
 
@@ -90,8 +78,8 @@ accounts:
     assert spec.accounts == AccountsSpec(
         key="no",
         traits=(
-            TraitSpec("industry", "sector", TEXT, False, Span("crm.yml", 6, 12, 6, 20)),
-            TraitSpec("size", "size", Type(Kind.NUMBER, "seats"), False, Span("crm.yml", 6, 30, 6, 34)),
+            TraitSpec("industry", "sector", TEXT, Span("crm.yml", 6, 12, 6, 20), history=False),
+            TraitSpec("size", "size", Type(Kind.NUMBER, "seats"), Span("crm.yml", 6, 30, 6, 34), history=False),
         ),
         options={"path": "clients*.parquet"},
         place=Span("crm.yml", 3, 1, 3, 9),

@@ -16,7 +16,7 @@ from segserver.connectors.base import Outcome, Status, Trigger, Write
 from segserver.connectors.declarations import load
 from segserver.connectors.files import MEMBER, FilesConnector, address
 from segserver.errors import SettingsError
-from segserver.specs import Target
+from segserver.specs.targets import Target
 
 HOT = Target("shop", "file", "hot.csv")
 

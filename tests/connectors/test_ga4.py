@@ -11,7 +11,7 @@ import responses
 from segserver.connectors.base import Destination, Outcome, Status, Write
 from segserver.connectors.build import Connector
 from segserver.errors import SettingsError
-from segserver.specs import Target
+from segserver.specs.targets import Target
 
 COLLECT = "https://www.google-analytics.com/mp/collect"
 TEXT = "{kind: ga4, measurement_id: G-ABC, api_secret: env:GA4_API_SECRET, audiences: true}"

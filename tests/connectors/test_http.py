@@ -154,7 +154,7 @@ class TestCallsThatMustNotBeRepeated:
     def test_a_connection_that_never_came_about_may_be_repeated(
         self, client: HttpClient, platform: responses.RequestsMock
     ) -> None:
-        refused = requests.ConnectionError(NewConnectionError(None, "refused"))  # type: ignore[arg-type]
+        refused = requests.ConnectionError(NewConnectionError(None, "refused"))
         platform.post(URL, body=refused)
         platform.post(URL, body=requests.ConnectTimeout("slow"))
         platform.post(URL, json={"ok": True})

@@ -14,16 +14,7 @@ import responses
 
 from segserver.connectors.build import Connector
 from segserver.errors import SettingsError
-from segserver.records import (
-    AccountGone,
-    AccountRecord,
-    Change,
-    ContactRecord,
-    Deletion,
-    EventGone,
-    EventRecord,
-    Merge,
-)
+from segserver.records import AccountGone, AccountRecord, Change, ContactRecord, Deletion, EventGone, EventRecord, Merge
 
 API = "https://api.hubapi.com"
 CONTACTS = f"{API}/crm/objects/2026-03/contacts"

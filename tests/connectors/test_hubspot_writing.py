@@ -12,7 +12,7 @@ import responses
 
 from segserver.connectors.base import VALUE, Destination, Outcome, Status, Trigger, Write
 from segserver.connectors.build import Connector
-from segserver.specs import Target
+from segserver.specs.targets import Target
 
 API = "https://api.hubapi.com"
 LISTS = f"{API}/crm/lists/2026-03"
@@ -248,7 +248,7 @@ def test_the_days_end_fails_what_is_left_without_further_calls(
     platform.post(UPDATE, status=429, json=body)
     outcomes = apply(crm, [write(CHANNEL, n, "x") for n in range(1, 301)] + [write(LIST, 1, "member")])
     assert len([call for call in platform.calls if call.request.url == UPDATE]) <= 1
-    failed = [outcome for outcome in outcomes if outcome.item.target == CHANNEL]  # type: ignore[union-attr]
+    failed = [outcome for outcome in outcomes if outcome.item.target == CHANNEL]
     assert {outcome.status for outcome in failed} == {Status.FAILED}
     assert "goes on after 2026-11-23 00:00 UTC" in str(failed[0].reason)
 

@@ -155,7 +155,7 @@ class TestFirstLoad:
 
 class TestChanges:
     def cursor(self, engage: Connector) -> dict[str, object]:
-        stream = engage.source._streams["contacts"]  # type: ignore[union-attr]
+        stream = engage.source._streams["contacts"]
         return {"digest": stream._digest, "phase": "changes", "changes": "C0", "removals": "R0"}
 
     def test_an_empty_page_with_more_result_is_not_the_end(
@@ -215,7 +215,7 @@ def test_fresh_copies_name_those_gone(engage: Connector, described: responses.Re
     described.get(LEADS, json=ok(lead(1, emailInvalid=True)))
     assert engage.source is not None
     record, gone = engage.source.read_contacts(["1", "2"])
-    assert record.suppressed  # type: ignore[union-attr]
+    assert record.suppressed
     assert gone == Deletion("2", NOW)
     assert query(described.calls[2])["filterValues"] == ["1,2"]
 
@@ -275,7 +275,7 @@ class TestActivities:
 def test_a_query_too_long_for_an_address_goes_as_a_form(engage: Connector, platform: responses.RequestsMock) -> None:
     long = "x" * 7_000
     platform.post(ACTIVITIES, json=ok(nextPageToken="T1", moreResult=False))
-    stream = engage.source._streams["activities"]  # type: ignore[union-attr]
+    stream = engage.source._streams["activities"]
     pull(engage, "activities", {"digest": stream._digest, "tokens": [long]})
     assert query(platform.calls[1]) == {"_method": ["GET"]}
     assert parse_qs(platform.calls[1].request.body)["nextPageToken"] == [long]
@@ -283,7 +283,7 @@ def test_a_query_too_long_for_an_address_goes_as_a_form(engage: Connector, platf
 
 class TestRefusals:
     def opened(self, engage: Connector) -> Any:
-        stream = engage.source._streams["activities"]  # type: ignore[union-attr]
+        stream = engage.source._streams["activities"]
         return {"digest": stream._digest, "tokens": ["T0"]}
 
     @pytest.mark.parametrize("code", ["601", "602"])

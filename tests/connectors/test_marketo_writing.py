@@ -14,7 +14,7 @@ import responses
 
 from segserver.connectors.base import Destination, Outcome, Status, Trigger, Write
 from segserver.connectors.build import Connector
-from segserver.specs import Target
+from segserver.specs.targets import Target
 
 HOST = "https://123-abc-456.mktorest.com"
 BY_NAME = f"{HOST}/rest/asset/v1/staticList/byName.json"

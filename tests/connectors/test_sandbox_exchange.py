@@ -16,7 +16,7 @@ from segserver.records import Cursor, Deletion, SourceItem
 from segserver.sandbox import people
 from segserver.sandbox.server import Sandbox
 from segserver.sandbox.serving import Server
-from segserver.specs import Target
+from segserver.specs.targets import Target
 
 NOW = datetime(2026, 11, 22, 12, 0)
 ROOT = Path(__file__).parents[2]
@@ -89,7 +89,7 @@ def test_what_happens_at_the_platforms_shows_in_the_next_pull(sandbox: Sandbox, 
     sandbox.delete_contact(deleted)
     sandbox.delete_lead(lead)
     seen = [item for page in crm.read("contacts", crm_cursors["contacts"], NOW) for item in page.items]
-    assert [getattr(item, "traits", {}).get("country") for item in seen if item.source_id == changed] == ["XX"]  # type: ignore[union-attr]
+    assert [getattr(item, "traits", {}).get("country") for item in seen if item.source_id == changed] == ["XX"]
     assert Deletion(deleted, NOW) in seen
     assert Deletion(lead, NOW) in [
         item for page in engage.read("contacts", engage_cursors["contacts"], NOW) for item in page.items

@@ -20,7 +20,7 @@ from segserver.connectors.signatures import (
     verify_hubspot,
     verify_marketo,
 )
-from segserver.specs import ConnectionSpec
+from segserver.specs.connections import ConnectionSpec
 
 SECRET = "yyyyyyyy-yyyy-yyyy-yyyy-yyyyyyyyyyyy"
 URL = "https://www.example.com/webhook_uri"

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segserver.connectors.values import GRANTED, OPTED_OUT, allowed, parse, render
-from segserver.specs import BOOLEAN, DATE, DURATION, INSTANT, NUMBER, TEXT, TEXTS, Kind, Type
+from segserver.specs.types import BOOLEAN, DATE, DURATION, INSTANT, NUMBER, TEXT, TEXTS, Kind, Type
 
 PLACE = Type(Kind.PLACE)
 

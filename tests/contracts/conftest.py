@@ -26,7 +26,7 @@ from segserver.sandbox import people
 from segserver.sandbox.limits import Limits
 from segserver.sandbox.population import Person, Population
 from segserver.sandbox.server import Sandbox
-from segserver.specs import Target
+from segserver.specs.targets import Target
 
 NOW = datetime(2026, 11, 22, 12, 0)
 PEOPLE = 260

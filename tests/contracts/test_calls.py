@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from segserver.connectors.base import Trigger, Write
-from segserver.specs import Target
+from segserver.specs.targets import Target
 
 
 def write(destination, writes):

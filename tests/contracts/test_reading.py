@@ -10,7 +10,7 @@ from itertools import islice
 import pytest
 
 from segserver.records import ContactRecord, Deletion, EventGone, EventRecord, Merge
-from segserver.specs import Kind
+from segserver.specs.types import Kind
 
 NOW = datetime(2026, 11, 22, 12, 0)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from segserver.connectors.base import Status, Write
-from segserver.specs import Target
+from segserver.specs.targets import Target
 
 GOOD = (Status.CONFIRMED, Status.SENT)
 

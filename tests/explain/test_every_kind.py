@@ -13,10 +13,11 @@ import pytest
 
 from segserver.explain import render, to_dict
 from segserver.rules.check import check
-from segserver.rules.checking.inside import inside
-from segserver.rules.expressions import Condition
+from segserver.rules.expressions.conditions import Condition
 from segserver.rules.program import Program
-from segserver.specs import TEXT, Trait
+from segserver.rules.walk import walk_with_traits
+from segserver.specs.catalog import Trait
+from segserver.specs.types import TEXT
 
 from ..compiler.conftest import AS_OF, CATALOG, World
 from .test_explain import MODEL, explained
@@ -110,7 +111,8 @@ def full() -> tuple[World, Program]:
 
 def test_the_conditions_here_are_of_every_kind() -> None:
     program = rules()
-    found = {type(node) for block in program.segments.values() for node in inside(block.where, program.traits)}
+    rules_of_all = tuple(block.where for block in program.segments.values())
+    found = {type(node) for node in walk_with_traits(rules_of_all, program.traits)}
     assert found >= set(typing.get_args(Condition))
 
 

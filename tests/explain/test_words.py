@@ -11,7 +11,8 @@ from segserver.explain.words import words
 from segserver.explain.written import length, literal
 from segserver.rules.check import check
 from segserver.rules.program import Program
-from segserver.specs import BOOLEAN, DATE, INSTANT, NUMBER, TEXT, TEXTS, Catalog, Event, Kind, Trait, Type
+from segserver.specs.catalog import Catalog, Event, Trait
+from segserver.specs.types import BOOLEAN, DATE, INSTANT, NUMBER, TEXT, TEXTS, Kind, Type
 
 USD = Type(Kind.NUMBER, "USD")
 CATALOG = Catalog(

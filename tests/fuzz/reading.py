@@ -5,7 +5,8 @@ from __future__ import annotations
 from segserver.errors import Severity, render
 from segserver.rules.check import check
 from segserver.rules.findings import CODES
-from segserver.specs import BOOLEAN, DATE, INSTANT, NUMBER, TEXT, TEXTS, Catalog, Event, Kind, Trait, Type
+from segserver.specs.catalog import Catalog, Event, Trait
+from segserver.specs.types import BOOLEAN, DATE, INSTANT, NUMBER, TEXT, TEXTS, Kind, Type
 
 _TRAITS = {
     "country": TEXT,

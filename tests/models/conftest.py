@@ -12,7 +12,7 @@ import pytest
 
 from segserver.models.results import Trained
 from segserver.models.train import train
-from segserver.specs import Gate, ModelSpec
+from segserver.specs.models import Gate, ModelSpec
 
 NEWEST = datetime(2025, 11, 30)
 TRAINED_AT = datetime(2026, 1, 1)

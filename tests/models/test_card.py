@@ -8,7 +8,7 @@ import pytest
 
 from segserver.models.card import describe, render
 from segserver.models.train import train
-from segserver.specs import Gate
+from segserver.specs.models import Gate
 
 
 def test_a_card_is_plain_json_and_says_the_same_every_time(trained) -> None:

@@ -15,7 +15,7 @@ from segserver.models.leaks import Verdict
 from segserver.models.parity import TOLERANCE, parity
 from segserver.models.results import Trained
 from segserver.models.train import train
-from segserver.specs import Gate, ModelSpec
+from segserver.specs.models import Gate, ModelSpec
 
 pytestmark = pytest.mark.long
 

@@ -10,15 +10,7 @@ import numpy as np
 import pytest
 
 from segserver.models.calibration import Isotonic, Platt
-from segserver.models.portable import (
-    Portable,
-    Term,
-    UnreadableModel,
-    contributions,
-    log_odds,
-    score_one,
-    score_rows,
-)
+from segserver.models.portable import Portable, Term, UnreadableModel, contributions, log_odds, score_one, score_rows
 
 TERMS = (
     Term("orders", 0.0, 7.0, math.log(2), 0.5, 0.5, 0.8),

@@ -13,7 +13,7 @@ from segserver.models import registry
 from segserver.models.portable import UnreadableModel
 from segserver.models.registry import CHAMPION, ScoringMismatch, TamperedModel, Version, canonical
 from segserver.models.train import train
-from segserver.specs import Gate
+from segserver.specs.models import Gate
 
 KEY = b"a server's key"
 TRAINED_AT = datetime(2026, 1, 1)

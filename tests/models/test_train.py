@@ -21,7 +21,7 @@ from segserver.models.portable import score_rows
 from segserver.models.registry import canonical
 from segserver.models.rows import TrainingRefused
 from segserver.models.train import train
-from segserver.specs import Gate
+from segserver.specs.models import Gate
 
 TRAINED_AT = datetime(2026, 1, 1)
 NEWEST = datetime(2025, 11, 30)

@@ -48,7 +48,7 @@ def keep(name: str, programs: int, seed: int) -> Path | None:
 def main(command: str = "report", *rest: str) -> None:
     """Do what the command line says."""
     if command == "types":
-        matrix.FILE.write_text("\n".join(matrix.said()) + "\n", encoding="utf-8")
+        matrix.choose()
         return
     name, rest = ("", rest) if command == "report" else (rest[0], rest[1:])
     programs, seed = (int(text) for text in (*rest, *("1000", "0")[len(rest) :]))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 
-from segserver.specs import Kind, Type
+from segserver.specs.types import Kind, Type
 from tests.oracle.catalog import CATALOG, LIKES, PATTERNS, PLACES, TRAITS
 from tests.oracle.values import Values
 from tests.oracle.written import COMPARISONS, EXACT, IN_ZONE, in_quotes

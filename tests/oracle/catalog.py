@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from segserver.specs import BOOLEAN, DATE, INSTANT, NUMBER, TEXT, TEXTS, Catalog, Event, Kind, Trait, Type
+from segserver.specs.catalog import Catalog, Event, Trait
+from segserver.specs.types import BOOLEAN, DATE, INSTANT, NUMBER, TEXT, TEXTS, Kind, Type
 
 USD = Type(Kind.NUMBER, "USD")
 EUR = Type(Kind.NUMBER, "EUR")

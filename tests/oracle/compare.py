@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-from segserver.rules.expressions import InSegment
+from segserver.rules.expressions.conditions import InSegment
 from tests.oracle.cases import Case, Disagreement, shown
 from tests.oracle.catalog import CATALOG
 from tests.oracle.contacts import Contact

@@ -91,3 +91,15 @@ class Past:
     waiting: Mapping[str, Mapping[str, datetime]] = field(default_factory=dict)
     manual: Mapping[str, frozenset[str]] = field(default_factory=dict)
     frozen: frozenset[str] = frozenset()
+
+    def joined(self, other: Past) -> Past:
+        """With what another past holds of other contacts, or of other segments; `frozen` is this one's."""
+        nobody: frozenset[str] = frozenset()
+        names = {**self.members, **other.members}
+        return Past(
+            {name: self.members.get(name, nobody) | other.members.get(name, nobody) for name in names},
+            (*self.turns, *other.turns),
+            {name: {**self.waiting.get(name, {}), **other.waiting.get(name, {})} for name in names},
+            {name: self.manual.get(name, nobody) | other.manual.get(name, nobody) for name in names},
+            self.frozen,
+        )

@@ -17,7 +17,8 @@ from segserver.compiler.segments import compile_segments
 from segserver.compiler.sql import to_sql
 from segserver.relations import Cutoff, Relation
 from segserver.rules.program import Program
-from segserver.specs import Catalog, Kind, Type
+from segserver.specs.catalog import Catalog
+from segserver.specs.types import Kind, Type
 from tests.oracle.contacts import Contact, Past
 
 AMONG = "chosen"
@@ -36,6 +37,7 @@ class Found:
         inputs: per model and contact, its features.
         waiting: per segment with `enter after`, since when `where` has been true of whom.
         cutoffs: where rankings were cut.
+        read_today: what is read as it is today, though one looks back.
     """
 
     segments: Mapping[str, Mapping[str, bool]]
@@ -44,6 +46,12 @@ class Found:
     inputs: Mapping[str, Mapping[str, Mapping[str, object]]]
     waiting: Mapping[str, Mapping[str, datetime]]
     cutoffs: Mapping[str, Cutoff]
+    read_today: tuple[str, ...]
+
+
+def connect() -> duckdb.DuckDBPyConnection:
+    """A database of one's own."""
+    return duckdb.connect(config={"threads": 1})
 
 
 class Engine:
@@ -54,7 +62,7 @@ class Engine:
     ) -> None:
         self._catalog = catalog
         self._contacts = contacts
-        self._connection = duckdb.connect(config={"threads": 1})
+        self._connection = connect()
         self.see(contacts)
         given = [{"account_id": name, **_traits(traits)} for name, traits in (accounts or {}).items()]
         self._fill(relations.accounts(catalog), given)
@@ -133,6 +141,7 @@ class Engine:
             inputs,
             self._waiting(evaluation),
             self._cutoffs(evaluation),
+            tuple(evaluation.current_only),
         )
 
     def train(

@@ -14,20 +14,16 @@ from fractions import Fraction
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from segserver.rules.expressions import (
+from segserver.rules.expressions.conditions import (
     AccountAny,
     All,
     Anniversary,
     AnyOf,
     AtLeast,
     Between,
-    Changed,
     Comparison,
     Condition,
     Consents,
-    Did,
-    FirstDid,
-    HasBeen,
     InBucket,
     InSegment,
     Known,
@@ -38,13 +34,10 @@ from segserver.rules.expressions import (
     OnDay,
     OneOf,
     Percentile,
-    Regular,
-    SegmentChange,
-    Sequence,
     TextTest,
     Top,
-    WasIn,
 )
+from segserver.rules.expressions.history import Changed, Did, FirstDid, HasBeen, Regular, SegmentChange, Sequence, WasIn
 from segserver.rules.times import Ago
 from tests.oracle import histories, sequences
 from tests.oracle.calendars import instant_of, local_day, midnight, returns_within

@@ -18,7 +18,8 @@ from segserver.compiler import calendars, finishing, measures, requirements, win
 from segserver.compiler.derived import ContactClock, Face
 from segserver.compiler.slices import Slice
 from segserver.compiler.walk import Node
-from segserver.rules.expressions import InSegment, Regular
+from segserver.rules.expressions.conditions import InSegment
+from segserver.rules.expressions.history import Regular
 
 
 @contextmanager

@@ -7,13 +7,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from segserver.rules.check import check
+from segserver.specs.catalog import Catalog, Event
+from segserver.specs.types import BOOLEAN, INSTANT, NUMBER, TEXTS, Kind, Type
+from tests.oracle import faulty
 from tests.oracle.phrases import PHRASES
 from tests.rules.cases import ZONE, case_catalog
 
 FILE = Path(__file__).parent / "golden" / "types.txt"
+FAULTY = FILE.with_name("faulty.txt")
+"""Conditions made of others, chosen by what they reach."""
 
 VALUES = (
     *("household_size", "mrr", "sum(purchase.amount)", "score(m)", "first_name", "subscribed", "signup_date"),
@@ -64,14 +70,31 @@ TESTS = (
 )
 """Conditions that are right for some of them."""
 
-MODEL = "model m\n  predicts did purchase in next 7 days\n  features\n    f = household_size\n"
+MODEL = (
+    "model m\n  predicts did purchase in next 7 days\n  features\n    f = household_size\n"
+    "trait spend = sum(purchase.amount in last 90 days)\ntrait keen = did login in last 7 days\n"
+    "trait silence = days since last login\ntrait items = count(login)\n"
+)
+"""Blocks that conditions name."""
+
+
+def catalog() -> Catalog:
+    """That of the golden cases, with an event of what those there do not have."""
+    tagged = {"tags": TEXTS, "gift": BOOLEAN, "items": NUMBER, "seen": INSTANT, "price": Type(Kind.NUMBER, "EUR")}
+    base = case_catalog()
+    return replace(base, events={**base.events, "tagged": Event("tagged", tagged, ("engage",))})
+
+
+def written() -> list[str]:
+    """Conditions written by hand."""
+    return [*(f"{value} {test}".strip() for value in VALUES for test in TESTS), *PHRASES]
 
 
 def said() -> Iterator[str]:
     """Each condition, and what the checker says; each in a file of its own, as a file's findings have a limit."""
-    phrases = [*(f"{value} {test}".strip() for value in VALUES for test in TESTS), *PHRASES]
+    phrases = [*written(), *FAULTY.read_text(encoding="utf-8").splitlines()]
     files = {f"{index}.seg": f"segment s{index} where {phrase}\n" for index, phrase in enumerate(phrases)}
-    _, found = check({"model.seg": MODEL, **files}, case_catalog(), zone=ZONE)
+    _, found = check({"model.seg": MODEL, **files}, catalog(), zone=ZONE)
     said_of = defaultdict(list)
     for item in found:
         said_of[item.span.file].append(item)
@@ -82,6 +105,20 @@ def said() -> Iterator[str]:
             for item in said_of[f"{index}.seg"]
         ]
         yield f"{phrase:60} {' | '.join(findings) or 'right'}"
+
+
+def choose() -> None:
+    """Choose faulty conditions anew, and write down what is said of all."""
+    FAULTY.write_text("", encoding="utf-8")
+    phrases = [line.removesuffix(" right").strip() for line in said() if line.endswith(" right")]
+    some = [phrase for phrase in PHRASES if phrase in phrases]
+
+    def checked(phrase: str) -> object:
+        texts = {"model.seg": MODEL, "0.seg": "segment s0 where subscribed", "1.seg": f"segment s where {phrase}"}
+        return check(texts, catalog(), zone=ZONE)
+
+    FAULTY.write_text("\n".join(faulty.chosen([*phrases, *some * 4], checked)) + "\n", encoding="utf-8")
+    FILE.write_text("\n".join(said()) + "\n", encoding="utf-8")
 
 
 def right() -> str:

@@ -9,10 +9,13 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
 import ibis.expr.types as ir
+
+from tests.oracle.remembered import Answers, RememberedConnection
 
 SECONDS = 30
 """Of processor time, for each mutant: several times what all programs need."""
@@ -22,7 +25,10 @@ BESIDE = "a test beside the programs"
 TOLD = "told"
 """The file that says how many seconds it took, and how the mutant was noticed."""
 
-TESTS = ("compiler/test_scenarios.py", "explain/test_explain.py")
+TESTS = (
+    "compiler/test_scenarios.py",
+    *(f"explain/test_{name}.py" for name in ("explain", "every_kind", "gathering", "evidence")),
+)
 """What segments and models do not use is tried on tests of its own."""
 
 
@@ -30,31 +36,45 @@ class OutOfTime(Exception):
     """The mutant needs more time than all programs do."""
 
 
-def written(stored: Path) -> dict[object, str]:
-    """The SQL of all that the right compiler makes: a mutant mostly makes the same."""
+@dataclass(frozen=True)
+class Memory:
+    """What the right compiler makes, and what comes of it: a mutant mostly makes the same.
+
+    Attributes:
+        statements: SQL by expression.
+        answers: of the database.
+    """
+
+    statements: dict[object, str] = field(default_factory=dict)
+    answers: Answers = field(default_factory=dict)
+
+
+def remembered(stored: Path) -> Memory:
+    """The memory of the right compiler."""
     from tests.oracle import subset
 
-    statements: dict[object, str] = {}
-    _remember(statements)
+    memory = Memory()
+    _remember(memory)
     assert not subset.holds(stored, recheck=False)
-    return statements
+    return memory
 
 
-def _remember(statements: dict[object, str]) -> None:
-    """Let the engine write no statement twice."""
+def _remember(memory: Memory) -> None:
+    """Let the engine write and run nothing twice."""
     from segserver.compiler.sql import to_sql
     from tests.oracle import engine
 
-    def remembered(query: ir.Table) -> str:
+    def written(query: ir.Table) -> str:
         key = query.op()
-        if key not in statements:
-            statements[key] = to_sql(query)
-        return statements[key]
+        if key not in memory.statements:
+            memory.statements[key] = to_sql(query)
+        return memory.statements[key]
 
-    engine.to_sql = remembered
+    engine.to_sql = written
+    engine.connect = lambda: RememberedConnection(memory.answers)
 
 
-def tell(tree: Path, path: str, stored: Path, statements: dict[object, str]) -> None:
+def tell(tree: Path, path: str, stored: Path, memory: Memory) -> None:
     """Write down whether a mutant of a file is noticed; in a process that ends with it."""
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)
@@ -68,9 +88,10 @@ def tell(tree: Path, path: str, stored: Path, statements: dict[object, str]) -> 
     signal.signal(signal.SIGPROF, _stop)
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
     began = time.process_time()
-    noticed = _guarded(lambda: _by_programs(path, stored, statements))
+    noticed = _guarded(lambda: _by_programs(path, stored, memory))
     seconds = time.process_time() - began
     if not noticed and path.startswith("compiler/"):
+        signal.setitimer(signal.ITIMER_PROF, 2 * SECONDS)
         noticed = _guarded(lambda: _by_tests(tree))
     signal.setitimer(signal.ITIMER_PROF, 0)
     (tree / TOLD).write_text(f"{seconds} {noticed}", encoding="utf-8")
@@ -85,13 +106,13 @@ def _guarded(work: Callable[[], str]) -> str:
         return f"{type(raised).__name__}: {raised}".split("\n")[0][:200]
 
 
-def _by_programs(path: str, stored: Path, statements: dict[object, str]) -> str:
+def _by_programs(path: str, stored: Path, memory: Memory) -> str:
     from tests.oracle import subset, typing_cases
 
     if path.startswith("rules/"):
         tree = pickle.loads(stored.with_suffix(".tree").read_bytes())  # noqa: S301
         return typing_cases.differs(tree) or subset.holds(stored, recheck=True)
-    _remember(statements)
+    _remember(memory)
     return subset.holds(stored, recheck=False)
 
 

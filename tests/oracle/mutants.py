@@ -1,7 +1,7 @@
 """Small mistakes in the compiler and the checker's type rules, each to be noticed by the oracle's programs.
 
-`python -m tests.oracle.mutants [NUMBER] [SEED]` draws mutants, tries each on 300 programs whose results are known, and
-reports those that nobody notices.
+`python -m tests.oracle.mutants [NUMBER] [SEED] [FILE]` draws mutants, tries each on 300 programs whose results are
+known, and reports those that nobody notices.
 """
 
 from __future__ import annotations
@@ -22,17 +22,26 @@ from random import Random
 
 from tests.oracle import mutant, subset, typing_cases
 from tests.oracle.drive import seldom_collected
+from tests.oracle.equivalent import EQUIVALENT
+from tests.oracle.mutant import Memory
 from tests.oracle.mutations import Mutant, mutants
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "segserver"
 TYPE_RULES = (
-    *("types", "quantities", "values", "comparisons", "conditions", "events", "history"),
+    *("types", "quantities", "values", "comparisons", "choices", "conditions", "events", "history"),
     *("membership", "population", "sequences", "windows"),
 )
 WORKERS = 2
 HANGING = 180
 """Seconds after which a process is stopped that does not even use its processor time."""
+
+HARMLESS = (
+    ("compiler/windows.py", "", ""),
+    ("rules/checking/values.py", "", ""),
+    ("compiler/frames.py", "_LEVELS_PER_STATEMENT = 6", "_LEVELS_PER_STATEMENT = 5"),
+)
+"""What must not be noticed, as a file, what stands in it, and what comes for it: nothing, and other statements."""
 
 FORKED = get_context("fork")
 
@@ -84,15 +93,21 @@ def run(number: int, seed: int, prepared: Path | None = None) -> Iterator[Outcom
         tree = typing_cases.right()
         assert tree is not None
         stored.with_suffix(".tree").write_bytes(pickle.dumps(tree))
-        statements = mutant.written(stored)
+        memory = mutant.remembered(stored)
         trees = [_tree(Path(folder) / f"tree{worker}") for worker in range(WORKERS)]
         wanted = drawn(number, seed)
-        for path in ("compiler/windows.py", "rules/checking/values.py"):
-            unchanged = Mutant(path, 0, "unchanged", (PACKAGE / path).read_text(encoding="utf-8"), "")
-            (plain,) = _outcomes([unchanged], trees, stored, statements)
+        for harmless in HARMLESS:
+            (plain,) = _outcomes([_mutated(*harmless)], trees, stored, memory)
             assert not plain.noticed, plain.noticed
-            print(f"{subset.PROGRAMS} programs take {plain.seconds:.1f} s for {path}", flush=True)  # noqa: T201
-        yield from _outcomes(wanted, trees, stored, statements)
+            changed = " ".join(harmless) if harmless[1] else f"{harmless[0]} unchanged"
+            print(f"{subset.PROGRAMS} programs take {plain.seconds:.1f} s: {changed}", flush=True)  # noqa: T201
+        yield from _outcomes(wanted, trees, stored, memory)
+
+
+def _mutated(path: str, old: str, new: str) -> Mutant:
+    source = (PACKAGE / path).read_text(encoding="utf-8")
+    assert old in source
+    return Mutant(path, 0, "harmless", source.replace(old, new, 1), "")
 
 
 def _tree(tree: Path) -> Path:
@@ -103,15 +118,13 @@ def _tree(tree: Path) -> Path:
     return tree
 
 
-def _outcomes(
-    wanted: Sequence[Mutant], trees: Sequence[Path], stored: Path, statements: dict[object, str]
-) -> Iterator[Outcome]:
+def _outcomes(wanted: Sequence[Mutant], trees: Sequence[Path], stored: Path, memory: Memory) -> Iterator[Outcome]:
     """What becomes of mutants, as it is known."""
     waiting, free = list(reversed(wanted)), list(trees)
     running: list[Trial] = []
     while waiting or running:
         while waiting and free:
-            running.append(_begun(waiting.pop(), free.pop(), stored, statements))
+            running.append(_begun(waiting.pop(), free.pop(), stored, memory))
         connection.wait([trial.process.sentinel for trial in running], timeout=1)
         for trial in [trial for trial in running if _over(trial)]:
             running.remove(trial)
@@ -119,9 +132,9 @@ def _outcomes(
             yield _ended(trial)
 
 
-def _begun(tried: Mutant, tree: Path, stored: Path, statements: dict[object, str]) -> Trial:
+def _begun(tried: Mutant, tree: Path, stored: Path, memory: Memory) -> Trial:
     (tree / "segserver" / tried.path).write_text(tried.source, encoding="utf-8")
-    process = FORKED.Process(target=mutant.tell, args=(tree, tried.path, stored, statements))
+    process = FORKED.Process(target=mutant.tell, args=(tree, tried.path, stored, memory))
     process.start()
     return Trial(tried, tree, process, time.monotonic())
 
@@ -144,22 +157,36 @@ def _ended(trial: Trial) -> Outcome:
     return Outcome(trial.mutant, noticed, float(seconds))
 
 
+def report(outcomes: Sequence[Outcome], seed: int) -> Iterator[str]:
+    """What came of all, and each survivor with why it is none; as lines of Markdown."""
+    survivors = [outcome.mutant for outcome in outcomes if not outcome.noticed]
+    kinds = Counter(outcome.noticed for outcome in outcomes)
+    late, beside = kinds[mutant.LATE], kinds[mutant.BESIDE]
+    killed = len(outcomes) - len(survivors) - late - beside
+    yield f"# {len(outcomes)} mutants, seed {seed}"
+    yield ""
+    yield f"{killed} were noticed by the programs or the checker's cases, {beside} by tests beside them, {late} ran out"
+    yield f"of time, and {len(survivors)} survived ({len(survivors) / len(outcomes):.1%})."
+    for tried in survivors:
+        made = next((line[1:].strip() for line in tried.diff.split("\n") if line.startswith("+")), "pass")
+        yield f"\n## `{tried.path}`, line {tried.line}: {tried.what}\n"
+        yield f"{EQUIVALENT.get((tried.path, made), 'Not looked at yet.')}\n"
+        yield f"```diff\n{tried.diff}\n```"
+
+
 def main() -> None:
-    """Try mutants and report."""
-    number, seed = (int(text) for text in (*sys.argv[1:], *("200", "1")[len(sys.argv) - 1 :]))
+    """Try mutants and report; into a file, if one is named."""
+    number, seed = (int(text) for text in (*sys.argv[1:3], *("200", "1")[len(sys.argv[1:3]) :]))
     outcomes = []
     for outcome in run(number, seed):
         outcomes.append(outcome)
         tried = outcome.mutant
         verdict = outcome.noticed or "SURVIVES"
         print(f"{outcome.seconds:5.1f} s  {tried.path}:{tried.line} {tried.what}: {verdict}", flush=True)  # noqa: T201
-    survivors = [outcome.mutant for outcome in outcomes if not outcome.noticed]
-    kinds = Counter(outcome.noticed for outcome in outcomes)
-    late, beside = kinds[mutant.LATE], kinds[mutant.BESIDE]
-    print(f"\n{len(outcomes)} mutants, {len(survivors)} survive")  # noqa: T201
-    print(f"{late} ran out of time, {beside} were noticed by tests beside the programs")  # noqa: T201
-    for tried in survivors:
-        print(f"\n{tried.path}:{tried.line} {tried.what}\n{tried.diff}")  # noqa: T201
+    told = "\n".join(report(outcomes, seed))
+    print(told)  # noqa: T201
+    for file in sys.argv[3:]:
+        Path(file).write_text(told + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

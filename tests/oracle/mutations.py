@@ -64,6 +64,12 @@ _RENAMED = {
     "keys": "values",
 }
 
+_SYMMETRIC = frozenset({"max", "min", "_midnights"})
+"""Functions of which no order of arguments is a mistake."""
+
+_SPLITTING = frozenset({"_LEVELS_PER_STATEMENT", "_DEEPEST", "_CHEAP", "_choose_cells", "_deserves_column"})
+"""Names that say how work is split over statements and columns, which changes no result."""
+
 
 @dataclass(frozen=True)
 class Mutant:
@@ -105,15 +111,15 @@ def _diff(before: str, after: str) -> str:
 def _meant(tree: ast.Module) -> Iterator[ast.expr | ast.stmt]:
     """Nodes that mean something when they run.
 
-    Left out are imports, annotations, decorators, messages, and what only states that something cannot be:
-    `assert`, and `strict=` of `zip`.
+    Left out are imports, annotations, decorators, messages, what only states that something cannot be (`assert`, and
+    `strict=` of `zip`), and what only says how work is split.
     """
     waiting: list[ast.AST] = [tree]
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.Import | ast.ImportFrom | ast.Raise | ast.Assert | ast.JoinedStr):
             continue
-        if isinstance(node, ast.keyword) and node.arg == "strict":
+        if (isinstance(node, ast.keyword) and node.arg == "strict") or _splits(node):
             continue
         if isinstance(node, ast.expr | ast.stmt):
             yield node
@@ -122,6 +128,21 @@ def _meant(tree: ast.Module) -> Iterator[ast.expr | ast.stmt]:
                 continue
             items: Sequence[object] = value if isinstance(value, list) else [value]
             waiting += [item for item in reversed(items) if isinstance(item, ast.AST)]
+
+
+def _splits(node: ast.AST) -> bool:
+    """Whether a node only says how work is split: the definition of such a name, or a test that reads it."""
+    match node:
+        case (
+            ast.FunctionDef(name=name)
+            | ast.Assign(targets=[ast.Name(id=name)])
+            | ast.AnnAssign(target=ast.Name(id=name))
+        ):
+            return name in _SPLITTING
+        case ast.Compare():
+            return any(isinstance(part, ast.Name) and part.id in _SPLITTING for part in ast.walk(node))
+        case _:
+            return False
 
 
 def _mistakes(node: ast.expr | ast.stmt) -> Iterator[tuple[str, Callable[[ast.AST], None]]]:
@@ -135,14 +156,14 @@ def _mistakes(node: ast.expr | ast.stmt) -> Iterator[tuple[str, Callable[[ast.AS
         case ast.UnaryOp(op=ast.Not() | ast.Invert() | ast.USub()):
             yield "a dropped not", _become("operand")
         case ast.Constant(value=bool()):
-            yield "the other truth", lambda made: setattr(made, "value", not made.value)  # type: ignore[attr-defined]
+            yield "the other truth", lambda made: setattr(made, "value", not made.value)
         case ast.Constant(value=int()):
-            yield "one more", lambda made: setattr(made, "value", made.value + 1)  # type: ignore[attr-defined]
+            yield "one more", lambda made: setattr(made, "value", made.value + 1)
         case ast.Call(func=ast.Attribute(attr=attr)) if attr in _DROPPED:
             yield f"no .{attr}()", _become("func", "value")
         case ast.Attribute(attr=attr) if attr in _RENAMED:
             yield f".{attr} for .{_RENAMED[attr]}", lambda made: setattr(made, "attr", _RENAMED[attr])
-        case ast.If():
+        case ast.If(test=test) if not _splits(test):
             for truth in (True, False):
                 yield f"if {truth}", lambda made, truth=truth: setattr(made, "test", ast.Constant(truth))
         case ast.IfExp():
@@ -154,6 +175,7 @@ def _mistakes(node: ast.expr | ast.stmt) -> Iterator[tuple[str, Callable[[ast.AS
         isinstance(node, ast.Call)
         and len(node.args) >= 2
         and not any(isinstance(arg, ast.Starred) for arg in node.args)
+        and not (isinstance(node.func, ast.Name) and node.func.id in _SYMMETRIC)
     ):
         yield "swapped arguments", _swapped
 

@@ -10,8 +10,8 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 from segserver.rules.times import Ago, CalendarStart, Unit
-from segserver.specs import Kind, Type
-from tests.oracle.calendars import instant_of, to_local, to_utc
+from segserver.specs.types import Kind, Type
+from tests.oracle.calendars import instant_of, midnight, to_local, to_utc
 from tests.oracle.catalog import ACCOUNT_TRAITS, CATALOG, COUNTRIES, EVENTS, HOME_ZONES, NUMBERS, PLACES, WORDS
 from tests.oracle.contacts import Change, Contact, Happening, Past, Turn
 from tests.oracle.draw import Draw
@@ -114,6 +114,8 @@ def _as_of(draw: Draw, zone: str) -> datetime:
         datetime(year, 1, 1),
         datetime(year, 12, 31, 23, 59),
     )
+    if draw.chance(20):
+        return midnight(draw.choice((*moments, *ends)).date(), zone)
     moment = draw.choice(moments) if draw.chance(60) else draw.choice(ends)
     ticks = (timedelta(0), timedelta(0), _TICK, timedelta(minutes=7, microseconds=123456))
     return moment + draw.choice(_STEPS) + draw.choice(ticks)

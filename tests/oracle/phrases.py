@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 WRONG = "nosuch"
+LINKS = (
+    *(("visit", "path"), ("visit", "spot"), ("visit", "at"), ("visit", "day")),
+    *(("tagged", "tags"), ("tagged", "gift"), ("tagged", "items"), ("tagged", "seen"), ("tagged", "price")),
+)
+"""A property of every type, of an event."""
 
 PHRASES = (
     *(
         "score(m) >= 0",
         "score(m) > 1",
+        *(f"score(m) > {bound}" for bound in ("0.000001", "1.000001", "2", "100", "100.5", "101", "-1")),
         "score(m) between 0 and 1",
         "score(m) < 1.5",
         "score(nosuch) > 0.5",
@@ -143,6 +149,56 @@ PHRASES = (
         "did cart_add then cart_add where (sku = previous.sku or price > 1)",
         "did purchase then cart_add where price = previous.amount",
     ),
+    *(f"did {event} then {event} where {name} = previous.{name}" for event, name in LINKS),
+    *(
+        "did cart_add then tagged where price = previous.price",
+        "did tagged then cart_add where (items > 1 and price = previous.items)",
+        "did tagged then tagged where gift = previous.tags",
+        "did visit then visit where (day = previous.day and at = previous.at)",
+        "did visit then visit where (day = previous.at and path = previous.path)",
+        "did nosuch then nosuch where sku = previous.sku",
+        "did cart_add then visit where (path = previous.sku and path = previous.nosuch and nosuch = 1)",
+        "did cart_add then not cart_add where (sku = previous.sku and price > 1 and price < 9) within 3 days",
+        "did cart_add then cart_add where (sku = previous.sku and (price > 1 and price < 9))",
+        'did cart_add then cart_add where (previous.sku = sku or sku = "a")',
+        "did cart_add then cart_add where (not sku = previous.sku)",
+    ),
+    *(
+        f"did purchase between 2026-03-01{first} and 2026-03-{second}"
+        for first in ("", " 09:00")
+        for second in ("01 09:00", "01 10:00", "01 00:00", "01 08:59", "01", "02", "02 09:00")
+    ),
+    *("did purchase between 2025-02-28 and 2025-02-27", "did purchase since 2026-03-01 09:00"),
+    *("did tagged where gift is true and items > 2", "did tagged where gift is true in last 3 days and items > 2"),
+    *("did tagged where gift is true or items > 2", "did tagged where (gift is true and items > 2)"),
+    *("first did tagged where gift is true and items > 2 in last 3 days", "did tagged where items > 2 and items > 3"),
+    *(
+        f"subscribed {clause}"
+        for clause in (
+            *("hold out 0%", "hold out 10%", "hold out 100%", "hold out 101%", "hold out 0.5", "enter after 1 day"),
+            *("enter after 0 days", "enter after 2 months", "enter after 3", "limit 0 by mrr", "limit 1.5 by mrr"),
+            *("limit 3 by mrr", "limit 0% by mrr", "limit 100% by mrr", "limit 101% by mrr", "limit 3 by first_name"),
+            *("limit 3 by 5", "limit 3 by nosuch", "stay while nosuch", "stay while mrr", "stay while keen"),
+            *("alert when size changes by more than 0%", "alert when size changes by more than 500%"),
+            *("block push when size changes by more than 0%", "minimum size 0", "minimum size 1.5", "minimum size 10%"),
+            *("frozen at 1899-12-31", "frozen at 2026-03-01 09:00", 'manual ""', "limit 3 by spend stay while mrr"),
+        )
+    ),
+    *(
+        "spend > 2",
+        "spend > 2 EUR",
+        "spend > 2 USD",
+        "keen",
+        "not keen",
+        "keen is false",
+        "keen > 2",
+        "silence > 3 days",
+    ),
+    *("silence > 3", "current(spend) > 2", "spend changed in last 7 days", "keen has been true for at least 3 days"),
+    *('count(tagged where tags contains "a") > 1', 'first(tagged.tags) contains any of ("a")'),
+    *("min(tagged.tags) is known", "most frequent(tagged.tags) is known", "distinct(tagged.tags) > 1"),
+    *("last(visit.spot) within 3 km of (1, 2)", "min(visit.at) before today", "max(visit.day) on today"),
+    *("last(visit.day) in next 7 days", "anniversary of last(visit.at) in next 7 days", "sum(visit.day) > 1"),
     *(
         "did cart_add then cart_add where (sku = previous.sku and price = previous.price)",
         "did login then purchase within 2",

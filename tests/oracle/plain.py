@@ -13,7 +13,7 @@ from decimal import Decimal
 from fractions import Fraction
 from math import asin, cos, floor, isfinite, radians, sin, sqrt
 
-from segserver.specs import Kind
+from segserver.specs.types import Kind
 
 _PLACES = 10**6
 _LARGEST = 10**12

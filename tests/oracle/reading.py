@@ -8,13 +8,13 @@ from datetime import date, datetime
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from segserver.rules.expressions import (
+from segserver.rules.expressions.conditions import Condition
+from segserver.rules.expressions.values import (
     AccountCount,
     AccountTrait,
     Aggregate,
     Arithmetic,
     ComputedTrait,
-    Condition,
     CreatedAt,
     Instant,
     Literal,

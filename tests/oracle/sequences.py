@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
-from segserver.rules.expressions import Condition, SequenceStep
-from segserver.rules.expressions import Sequence as SequenceNode
+from segserver.rules.expressions.conditions import Condition
+from segserver.rules.expressions.history import Sequence as SequenceNode
+from segserver.rules.expressions.history import SequenceStep
 from tests.oracle.contacts import Happening
 from tests.oracle.plain import plain
 

@@ -12,6 +12,7 @@ import pickle
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
+from datetime import datetime, time, timedelta
 from functools import partial
 from math import isclose
 from pathlib import Path
@@ -22,12 +23,16 @@ from segserver.compiler.features import compile_training
 from segserver.compiler.segments import compile_segments
 from segserver.rules.check import check
 from segserver.rules.program import Program
+from tests.oracle.calendars import to_local
 from tests.oracle.cases import Case, case, past_of
 from tests.oracle.catalog import CATALOG
 from tests.oracle.compare import agree, closing
 from tests.oracle.draw import seeded
 from tests.oracle.engine import AMONG, Engine
+from tests.oracle.extremes import extremes
 from tests.oracle.notes import Tally
+from tests.oracle.people import past
+from tests.oracle.planted import account_of, named, planted, with_past
 from tests.oracle.reaching import reached
 
 PROGRAMS = 300
@@ -36,6 +41,12 @@ POOL = 100
 """Programs to choose from, in each batch's scene."""
 
 CONTACTS = 40
+EXTREME = 2
+"""Programs of a batch that are written by hand."""
+
+PLANTED = 4
+"""Contacts made for each program that is chosen."""
+
 FEW = 6
 """Programs of a batch that are evaluated for some contacts too."""
 
@@ -107,7 +118,7 @@ def _mixed(some: Case) -> set[str]:
 def chosen(pools: Sequence[Pool]) -> list[Case]:
     """The cases with as many programs as are wanted, each time the one that reaches most of what was reached least."""
     times: Counter[Hashable] = Counter()
-    room = [PROGRAMS // len(pools)] * len(pools)
+    room = [PROGRAMS // len(pools) - EXTREME] * len(pools)
     taken: list[set[int]] = [set() for _ in pools]
 
     def worth(batch: int, index: int) -> int:
@@ -127,9 +138,19 @@ def chosen(pools: Sequence[Pool]) -> list[Case]:
         taken[batch].add(index)
         room[batch] -= 1
     return [
-        replace(some, texts=tuple(some.texts[index] for index in sorted(indexes)))
-        for (some, _), indexes in zip(pools, taken, strict=True)
+        _with_extreme(replace(some, texts=tuple(some.texts[index] for index in sorted(indexes))), batch)
+        for batch, ((some, _), indexes) in enumerate(zip(pools, taken, strict=True))
     ]
+
+
+def _with_extreme(some: Case, batch: int) -> Case:
+    """The case with some of the programs written by hand: of days where one just begins, of ranks where they count."""
+    days, ranks, *others = extremes("x")
+    place = some.scene
+    begins = to_local(place.as_of, place.zone).time() == time()
+    texts = (ranks if some.chosen or not begins else days, others[batch % len(others)])
+    more = past(seeded(batch), place, [name for text in texts for name in text.segments])
+    return replace(some, texts=(*texts, *some.texts), past=some.past.joined(more))
 
 
 def settled(some: Case) -> Known:
@@ -138,9 +159,31 @@ def settled(some: Case) -> Known:
     Raises:
         Disagreement: there is nothing to try mutants on.
     """
+    some = _planted(some)
     agree(some, Tally())
     bare = Known(some, some.checked(), replace(some, texts=some.texts[:FEW]).checked(), ())
     return replace(bare, results=tuple(_results(bare)))
+
+
+def _planted(some: Case) -> Case:
+    """The case with contacts made for each of its programs."""
+    place, before = some.scene, some.past
+    people, accounts = list(place.contacts), dict(place.accounts or {})
+    for number, text in enumerate(some.texts):
+        draw = seeded(number)
+        program = replace(some, texts=(text,)).checked()
+        what = named(program, place, _reached_back(some, program))
+        made = tuple(planted(draw, what, place, f"{text.prefix}_{index}") for index in range(PLANTED))
+        people += made
+        accounts |= {one.contact_id: account_of(draw, what, place) for one in made}
+        before = before.joined(with_past(draw, what, place, made, text.segments))
+    return replace(some, scene=replace(place, contacts=tuple(people), accounts=accounts), past=before)
+
+
+def _reached_back(some: Case, program: Program) -> list[datetime]:
+    """Cutoffs of training, as early as labels need them."""
+    ahead = max((block.horizon for block in program.models.values()), default=timedelta(0))
+    return [min(cutoff, some.scene.as_of - some.gap - ahead) for cutoff in some.cutoffs]
 
 
 def holds(path: Path, *, recheck: bool) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from segserver.specs import BOOLEAN, DURATION, Type
+from segserver.specs.types import BOOLEAN, DURATION, Type
 from tests.oracle.catalog import EVENTS
 from tests.oracle.draw import Draw, Recorder
 from tests.oracle.others import Others

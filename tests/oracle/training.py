@@ -11,7 +11,7 @@ from math import isclose
 
 from segserver.compiler.walk import Node
 from segserver.rules.program import Program
-from segserver.specs import Kind
+from segserver.specs.types import Kind
 from tests.oracle.cases import Case, Disagreement
 from tests.oracle.catalog import CATALOG
 from tests.oracle.contacts import Contact, Past

@@ -9,7 +9,7 @@ from tests.rules.cases import ZONE, case_catalog, cases, checked, expected, show
 
 def right() -> object:
     """The checked program of every condition that is right."""
-    return check({"a.seg": matrix.right()}, case_catalog(), zone=ZONE)[0]
+    return check({"a.seg": matrix.right()}, matrix.catalog(), zone=ZONE)[0]
 
 
 def differs(tree: object) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from segserver.specs import NUMBER, Kind, Type
+from segserver.specs.types import NUMBER, Kind, Type
 from tests.oracle.catalog import ACCOUNT_TRAITS, EVENTS, TRAITS
 from tests.oracle.written import Written
 

@@ -13,7 +13,8 @@ from functools import cached_property
 from hashlib import sha256
 from math import ceil
 
-from segserver.rules.expressions import ComputedTrait, InSegment, Likely, Percentile, Score, Top, Value
+from segserver.rules.expressions.conditions import InSegment, Likely, Percentile, Top
+from segserver.rules.expressions.values import ComputedTrait, Score, Value
 from segserver.rules.program import Program, SegmentBlock
 from tests.oracle.contacts import Contact, Past, Turn
 from tests.oracle.evaluator import Evaluator

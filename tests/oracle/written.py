@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from segserver.specs import Type
+from segserver.specs.types import Type
 from tests.oracle.draw import Draw
 
 T = TypeVar("T")

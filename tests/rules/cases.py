@@ -13,7 +13,8 @@ from tempfile import TemporaryDirectory
 from segserver.errors import Diagnostic, render
 from segserver.rules.check import check
 from segserver.rules.program import Program
-from segserver.specs import BOOLEAN, DATE, NUMBER, TEXT, Catalog, Event, Kind, Trait, Type
+from segserver.specs.catalog import Catalog, Event, Trait
+from segserver.specs.types import BOOLEAN, DATE, NUMBER, TEXT, Kind, Type
 from segserver.workspace import read
 from segserver.workspace_files import SETTINGS_FILE
 from tests.rules.conftest import USD, wide_catalog

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from segserver.specs import BOOLEAN, DATE, INSTANT, NUMBER, TEXT, TEXTS, Catalog, Event, Kind, Trait, Type
+from segserver.specs.catalog import Catalog, Event, Trait
+from segserver.specs.types import BOOLEAN, DATE, INSTANT, NUMBER, TEXT, TEXTS, Kind, Type
 
 USD = Type(Kind.NUMBER, "USD")
 PLACE = Type(Kind.PLACE)

@@ -6,9 +6,11 @@ from decimal import Decimal
 
 from segserver.errors import render
 from segserver.rules.check import check
-from segserver.rules.expressions import Aggregate, Condition, Literal, Measure, TraitValue
+from segserver.rules.expressions.conditions import Condition
+from segserver.rules.expressions.values import Aggregate, Literal, Measure, TraitValue
 from segserver.rules.times import ALL_TIME, Ago, Unit, Window
-from segserver.specs import NUMBER, TEXT, Catalog
+from segserver.specs.catalog import Catalog
+from segserver.specs.types import NUMBER, TEXT
 
 AROUND = """\
 segment other where country is known
@@ -42,6 +44,14 @@ def faults(text: str, catalog: Catalog) -> list[tuple[str, str, str | None]]:
     assert program is None
     assert {item.span.line for item in found} == {LINE}
     return [(item.code, text[item.span.column - COLUMN : item.span.end_column - COLUMN], item.hint) for item in found]
+
+
+def has_one_fault(condition: str, catalog: Catalog, code: str, place: str, hint: str | None) -> None:
+    """Check the one finding of a condition: its code, the text under its caret, and its hint unless that is None."""
+    ((found, under, cure),) = faults(condition, catalog)
+    assert (found, under) == (code, place)
+    if hint is not None:
+        assert cure == hint
 
 
 def text(value: str) -> Literal:

@@ -10,7 +10,10 @@ import pytest
 from segserver.errors import render
 from segserver.rules.check import check
 from segserver.rules.program import CapsBlock, Expectation, GivenEvent, Guard, Program
-from segserver.specs import CapSpec, Catalog, ChannelCaps, Gate, Hours, Sender, Step, Target
+from segserver.specs.cadence import CapSpec, ChannelCaps, Hours, Sender, Step
+from segserver.specs.catalog import Catalog
+from segserver.specs.models import Gate
+from segserver.specs.targets import Target
 
 DAY = timedelta(days=1)
 

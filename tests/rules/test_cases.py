@@ -10,15 +10,16 @@ from typing import get_args
 import pytest
 
 from segserver.errors import render
-from segserver.rules import expressions
 from segserver.rules.check import check
+from segserver.rules.expressions.conditions import Condition
+from segserver.rules.expressions.values import Value
 from segserver.rules.findings import CODES, Findings
-from segserver.rules.reading import nodes
+from segserver.rules.reading import block_nodes, condition_nodes, nodes
 from segserver.rules.reading.keywords import BLOCKS, CAPS_CLAUSES, CLAUSES, RESERVED
 from segserver.rules.reading.parse import parse
 from segserver.rules.reading.source import Source, decode
-from segserver.rules.reading.walk import walk
-from segserver.specs import Catalog
+from segserver.rules.walk import walk
+from segserver.specs.catalog import Catalog
 from tests.rules.cases import ZONE, case_catalog, cases, checked, expected, shown, sources
 
 ROOT = Path(__file__).parents[2]
@@ -64,21 +65,18 @@ def test_there_are_many_cases_of_both_kinds() -> None:
 
 
 def test_every_kind_of_node_of_the_syntax_stands_in_a_good_case() -> None:
-    every = {kind for _, kind in inspect.getmembers(nodes, inspect.isclass) if issubclass(kind, nodes.Node)}
+    homes = (nodes, condition_nodes, block_nodes)
+    classes = {kind for home in homes for _, kind in inspect.getmembers(home, inspect.isclass)}
+    every = {kind for kind in classes if issubclass(kind, nodes.Node)}
     trees = tuple(parse(name, text, Findings()) for case in GOOD for name, text in texts(case))
-    assert every - {type(node) for node in walk(trees, nodes.Node)} == {nodes.Node, nodes.Broken}
+    assert every - {type(node) for node in walk(trees)} == {nodes.Node, nodes.Broken}
 
 
 def test_every_kind_of_value_and_condition_stands_in_a_good_case() -> None:
     programs = [checked(case, CATALOG)[0] for case in GOOD]
-    blocks = tuple(
-        tuple(held.values())
-        for program in programs
-        if program is not None
-        for held in (program.traits, program.models, program.segments, program.scenarios)
-    )
-    every = {*get_args(expressions.Value), *get_args(expressions.Condition)}
-    assert every <= {type(item) for item in walk(blocks, object)}
+    blocks = tuple(program.blocks for program in programs if program is not None)
+    every = {*get_args(Value), *get_args(Condition)}
+    assert every <= {type(item) for item in walk(blocks)}
 
 
 def test_every_keyword_and_clause_stands_in_a_good_case() -> None:
@@ -87,7 +85,10 @@ def test_every_keyword_and_clause_stands_in_a_good_case() -> None:
     assert written >= RESERVED | set(BLOCKS)
     trees = [node for case in GOOD for name, text in texts(case) for node in parse(name, text, Findings())]
     used = {
-        (node.keyword, clause.key) for node in trees if isinstance(node, nodes.BlockNode) for clause in node.clauses
+        (node.keyword, clause.key)
+        for node in trees
+        if isinstance(node, block_nodes.BlockNode)
+        for clause in node.clauses
     }
     known = {(block, key) for block in ("segment", "model", "scenario", "caps") for key in CLAUSES[block]}
     assert known - used == {(block, key) for block, keys in LATER.items() for key in keys}

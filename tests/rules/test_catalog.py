@@ -8,20 +8,17 @@ import pytest
 
 from segserver.errors import Severity, Span
 from segserver.rules.catalog import build
-from segserver.specs import (
-    NUMBER,
-    TEXT,
+from segserver.specs.catalog import Trait
+from segserver.specs.connections import (
     AccountsSpec,
     ConnectionSpec,
     ConsentSpec,
     ContactsSpec,
     EventSpec,
-    Kind,
     PropertySpec,
-    Trait,
     TraitSpec,
-    Type,
 )
+from segserver.specs.types import NUMBER, TEXT, Kind, Type
 
 USD = Type(Kind.NUMBER, "USD")
 
@@ -53,7 +50,9 @@ def connection(
 ) -> ConnectionSpec:
     """A connection that maps these."""
     lines = Lines(name)
-    mapped = tuple(TraitSpec(trait, trait, type_, history, lines.next()) for trait, type_ in (traits or {}).items())
+    mapped = tuple(
+        TraitSpec(trait, trait, type_, lines.next(), history=history) for trait, type_ in (traits or {}).items()
+    )
     consent = tuple(ConsentSpec(channel, channel, "granted", lines.next()) for channel in channels)
     streams = tuple(
         EventSpec(
@@ -68,7 +67,7 @@ def connection(
     )
     contacts = ContactsSpec({}, mapped, None, consent, {}, lines.next(), account)
     theirs = tuple(
-        TraitSpec(trait, trait, type_, False, lines.next()) for trait, type_ in (account_traits or {}).items()
+        TraitSpec(trait, trait, type_, lines.next(), history=False) for trait, type_ in (account_traits or {}).items()
     )
     accounts = AccountsSpec("no", theirs, {}, lines.next()) if theirs else None
     every = timedelta(minutes=15)

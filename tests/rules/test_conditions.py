@@ -9,35 +9,38 @@ import pytest
 
 from segserver.errors import render
 from segserver.rules.check import check
-from segserver.rules.expressions import (
-    Aggregate,
+from segserver.rules.expressions.conditions import (
     All,
     AnyOf,
-    Arithmetic,
     AtLeast,
     Between,
     Comparison,
     Condition,
     Consents,
-    CreatedAt,
-    Did,
     InSegment,
-    Instant,
     Known,
     ListTest,
-    Literal,
-    Measure,
     Not,
     OnDay,
     OneOf,
+    TextTest,
+)
+from segserver.rules.expressions.history import Did
+from segserver.rules.expressions.values import (
+    Aggregate,
+    Arithmetic,
+    CreatedAt,
+    Instant,
+    Literal,
+    Measure,
     Points,
     PropertyValue,
-    TextTest,
     TraitValue,
     Value,
 )
 from segserver.rules.times import ALL_TIME, Ago, CalendarStart, Edge, Fixed, Unit, Window
-from segserver.specs import BOOLEAN, DATE, DURATION, INSTANT, NUMBER, TEXT, TEXTS, Catalog, Kind, Type
+from segserver.specs.catalog import Catalog
+from segserver.specs.types import BOOLEAN, DATE, DURATION, INSTANT, NUMBER, TEXT, TEXTS, Kind, Type
 
 USD = Type(Kind.NUMBER, "USD")
 EUR = Type(Kind.NUMBER, "EUR")
@@ -201,7 +204,7 @@ def start(unit: Unit, offset: int) -> CalendarStart:
 
 def fixed(*parts: int) -> Edge:
     """A written instant."""
-    return Fixed(datetime(*parts))  # type: ignore[arg-type]
+    return Fixed(datetime(*parts))
 
 
 WINDOWS: list[tuple[str, Window]] = [

@@ -6,7 +6,7 @@ import pytest
 
 from segserver.errors import render
 from segserver.rules.check import check
-from segserver.specs import Catalog
+from segserver.specs.catalog import Catalog
 
 PLAIN = "segment s\n  where country is known"
 FULL = """segment s

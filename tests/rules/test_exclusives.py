@@ -6,7 +6,7 @@ import pytest
 
 from segserver.rules.check import check
 from segserver.rules.program import ExclusiveBlock
-from segserver.specs import Catalog
+from segserver.specs.catalog import Catalog
 
 SEGMENTS = "".join(f"segment {name}\n  where country is known\n" for name in ("vip", "loyal", "newcomer"))
 """Lines 1 to 6."""

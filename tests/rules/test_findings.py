@@ -8,7 +8,7 @@ import pytest
 
 from segserver.errors import render
 from segserver.rules.check import check
-from segserver.specs import Catalog
+from segserver.specs.catalog import Catalog
 
 WHERE = "segment s where "
 AT = len(WHERE) + 1
@@ -39,9 +39,9 @@ CONDITIONS = [
     ("likely(buy)", "unknown-model", 7, None),
     ("consents to mail", "unknown-channel", 12, "did you mean `email`?"),
     # types
-    ('household_size = "3"', "type-mismatch", 0, "numbers stand without quotes: 5"),
+    ('household_size = "3"', "type-mismatch", 0, "numbers stand without quotes: 3"),
     ("country is 5", "type-mismatch", 0, 'text stands in quotes: "5"'),
-    ("country", "type-mismatch", 0, "compare it with something"),
+    ("country", "type-mismatch", 0, 'compare it: `... is "FR"`, or `... is known`'),
     ("subscribed > false", "type-mismatch", 11, "write `is true` or `is false`"),
     ("subscribed in (true)", "type-mismatch", 0, None),
     ('interests is "x"', "type-mismatch", 0, "for a list write `contains` or `contains any of (...)`"),
@@ -65,7 +65,7 @@ CONDITIONS = [
         0,
         "compare instants with `before` and `after`, and `30 days ago`",
     ),
-    ("sum(page_view.path) > 3", "type-mismatch", 14, "it takes number"),
+    ("sum(page_view.path) > 3", "type-mismatch", 14, "it takes number; `distinct` counts different values"),
     ("most frequent(purchase.categories) is known", "type-mismatch", 23, None),
     (
         "count(purchase.amount) > 3",
@@ -84,7 +84,12 @@ CONDITIONS = [
     ),
     ('city > "Lyon"', "text-order", 5, None),
     ('city between "a" and "b"', "text-order", 0, None),
-    ("max(page_view.path) is known", "type-mismatch", 14, "it takes date, instant, number"),
+    (
+        "max(page_view.path) is known",
+        "type-mismatch",
+        14,
+        "it takes date, instant or number; `distinct` counts different values",
+    ),
     # units
     ("mrr > 5 USD", "unit-mismatch", 0, CONVERT.format("EUR", "USD")),
     ("sum(purchase.amount) + mrr > 5", "unit-mismatch", 0, CONVERT.format("USD", "EUR")),
@@ -116,6 +121,8 @@ CONDITIONS = [
     ("at least 3 of (country is known, city is known)", "bad-number", 9, None),
     ("created_at after 2026-02-30", "bad-date", 17, "write year-month-day: 2026-03-01"),
     ("created_at after 2026-03-01 25:00", "bad-date", 17, "write year-month-day: 2026-03-01"),
+    ("created_at on 9999-12-31", "bad-date", 14, "write a year from 1000 to 8999"),
+    ("did purchase between 0999-12-31 and 2026-03-01", "bad-date", 21, "write a year from 1000 to 8999"),
     ("country in ()", "empty-in", 11, "list at least one value"),
     ("interests contains none of ()", "empty-in", 27, "list at least one value"),
     ('city contains ""', "empty-pattern", 14, None),
@@ -134,14 +141,14 @@ CONDITIONS = [
     ("count(purchase where amount > 5 and items > 3) > 2", "where-needs-parentheses", 32, None),
     ("30 days < days since last purchase where amount > 5 and items > 3", "where-needs-parentheses", 56, None),
     # syntax
-    ("country", "type-mismatch", 0, "compare it with something"),
+    ("country", "type-mismatch", 0, 'compare it: `... is "FR"`, or `... is known`'),
     ("country is", "syntax-error", 10, None),
     ('country si "FR"', "syntax-error", 8, "did you mean `is`?"),
     ('country = = "FR"', "syntax-error", 10, "one sign is enough: `=`, `<=`, `>=`"),
     ("country is known known", "syntax-error", 17, None),
     ("country is not known", "syntax-error", 8, "write `is unknown`"),
     ("household_size ! 3", "syntax-error", 15, "write `is not` for inequality and `not` before a condition"),
-    ("country is “FR”", "syntax-error", 11, 'text stands between straight quotes: "..."'),
+    ("country is “FR”", "syntax-error", 11, 'text stands between straight double quotes: "FR"'),
     ('country is "FR', "syntax-error", 11, 'put a `"` at its end, on the same line'),
     ("country is known and", "syntax-error", 17, None),
     ("or country is known", "syntax-error", 0, None),

@@ -12,7 +12,7 @@ from segserver.rules.findings import Findings
 from segserver.rules.formatting.canonical import canonical
 from segserver.rules.formatting.layout import WIDTH
 from segserver.rules.formatting.respell import compared
-from segserver.specs import Catalog
+from segserver.specs.catalog import Catalog
 from tests.rules.formatting import form, held
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,8 @@ import pytest
 from segserver.errors import render
 from segserver.rules.check import check
 from segserver.rules.program import GivenChange, GivenContact, GivenMembership
-from segserver.specs import TEXT, TEXTS, Catalog, Kind, Trait, Type
+from segserver.specs.catalog import Catalog, Trait
+from segserver.specs.types import TEXT, TEXTS, Kind, Type
 
 AT = datetime(2026, 3, 1, 8)
 HEAD = 'segment s\n  where country is known\ntest "t"\n  at 2026-03-01 09:00\n  given a contact '
@@ -59,6 +60,11 @@ def test_changes_stand_in_time_order_and_the_last_is_what_the_contact_has_now(bu
         GivenChange("plans", ("a",), ("a", "b"), AT - timedelta(days=1)),
     )
     assert one.traits == {"lifecycle_stage": None, "plans": ("a", "b")}
+
+
+def test_what_is_given_may_be_called_like_a_clause(catalog: Catalog) -> None:
+    one = contact('who did visit with at 2026-01-01, path "/a" 2 days before', catalog)
+    assert one.events[0].properties == {"at": datetime(2025, 12, 31, 23), "path": "/a"}
 
 
 def test_a_contact_has_an_account_with_traits(business: Catalog) -> None:

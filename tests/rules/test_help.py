@@ -11,7 +11,7 @@ import pytest
 from segserver.errors import render
 from segserver.rules.check import check
 from segserver.rules.findings import CODES
-from segserver.specs import Catalog
+from segserver.specs.catalog import Catalog
 
 FENCE = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NOT_RULES = {

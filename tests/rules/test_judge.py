@@ -13,7 +13,9 @@ from segserver.rules.check import check, judge
 from segserver.rules.checking import checker
 from segserver.rules.checking.verdicts import Verdict, Verdicts, from_data, to_data
 from segserver.rules.reading.parsed import from_lines, read, to_lines
-from segserver.specs import NUMBER, Catalog, Kind, Target, Type
+from segserver.specs.catalog import Catalog
+from segserver.specs.targets import Target
+from segserver.specs.types import NUMBER, Kind, Type
 
 FILES = {
     "traits.seg": "trait spend = sum(purchase.amount)\ntrait big = spend > 100 USD\n",
@@ -68,7 +70,7 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
 
         def counting(*args: object, name: str = name, check: object = getattr(checker, name)) -> object:
             counted[name] += 1
-            return check(*args)  # type: ignore[operator]
+            return check(*args)
 
         monkeypatch.setattr(checker, name, counting)
     return counted

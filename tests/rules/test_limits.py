@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segserver.rules.check import check
-from segserver.rules.expressions import All, Sequence
+from segserver.rules.expressions.conditions import All
+from segserver.rules.expressions.history import Sequence
 from segserver.rules.reading.source import LARGEST, MOST_STRAY
-from segserver.specs import Catalog
+from segserver.specs.catalog import Catalog
 
 KNOWN = "country is known"
 DEEP = [
@@ -102,6 +103,13 @@ def test_a_thousand_traits_in_a_chain_are_ordered_without_recursion(catalog: Cat
 )
 def test_a_heap_of_one_sign_ends_soon(text: str, catalog: Catalog) -> None:
     assert check({"x.seg": text}, catalog, zone="UTC")[0] is None
+
+
+@pytest.mark.parametrize("word", ["did ", "in ( ", "is a ", "between "])
+def test_a_long_text_before_a_mistake_is_not_searched_for_words(word: str, catalog: Catalog) -> None:
+    text = f'segment s\n  where city is "{word * 100_000}" foo'
+    (found,) = check({"x.seg": text}, catalog, zone="UTC")[1]
+    assert found.message == "`foo` does not belong here"
 
 
 WORDS = [

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from segserver.rules.check import check
-from segserver.specs import TEXT, Catalog, Trait
+from segserver.specs.catalog import Catalog, Trait
+from segserver.specs.types import TEXT
 
 RULES = """trait local = country is "FR"
 segment locals where local

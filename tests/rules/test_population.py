@@ -8,39 +8,38 @@ from decimal import Decimal
 import pytest
 
 from segserver.rules.check import check
-from segserver.rules.expressions import (
+from segserver.rules.expressions.conditions import (
     AccountAny,
-    AccountCount,
-    AccountTrait,
     All,
     Anniversary,
     AnyOf,
-    Arithmetic,
-    Changed,
     Comparison,
-    ComputedTrait,
     Condition,
-    CreatedAt,
-    Did,
-    HasBeen,
     InBucket,
     Known,
     Near,
     Not,
     OnDay,
     Percentile,
+    TextTest,
+    Top,
+)
+from segserver.rules.expressions.history import Changed, Did, HasBeen, SegmentChange, WasIn
+from segserver.rules.expressions.values import (
+    AccountCount,
+    AccountTrait,
+    Arithmetic,
+    ComputedTrait,
+    CreatedAt,
     Points,
     PropertyValue,
     Score,
-    SegmentChange,
-    TextTest,
-    Top,
     TraitValue,
-    WasIn,
 )
 from segserver.rules.times import ALL_TIME, Ago, CalendarStart, Unit, Window
-from segserver.specs import DATE, NUMBER, TEXT, Catalog, Kind, Type
-from tests.rules.forms import COUNTRY, SIZE, STAGE, count, faults, last, number, text, written
+from segserver.specs.catalog import Catalog
+from segserver.specs.types import DATE, NUMBER, TEXT, Kind, Type
+from tests.rules.forms import COUNTRY, SIZE, STAGE, count, has_one_fault, last, number, text, written
 
 SPEND = ComputedTrait("spend", NUMBER)
 HOME = TraitValue("home", Type(Kind.PLACE))
@@ -357,10 +356,7 @@ BAD: list[tuple[str, str, str, str | None]] = [
 def test_a_mistake_has_one_finding_at_its_place(
     condition: str, code: str, place: str, hint: str | None, catalog: Catalog
 ) -> None:
-    ((found, under, cure),) = faults(condition, catalog)
-    assert (found, under) == (code, place)
-    if hint is not None:
-        assert cure == hint
+    has_one_fault(condition, catalog, code, place, hint)
 
 
 def test_what_looks_at_all_contacts_is_found_behind_a_trait_too(catalog: Catalog) -> None:

@@ -9,9 +9,10 @@ import pytest
 
 from segserver.errors import render
 from segserver.rules.check import check
-from segserver.rules.expressions import ComputedTrait, Score, TraitValue
+from segserver.rules.expressions.values import ComputedTrait, Score, TraitValue
 from segserver.rules.program import Limit, SegmentBlock
-from segserver.specs import NUMBER, Catalog
+from segserver.specs.catalog import Catalog
+from segserver.specs.types import NUMBER
 
 HEAD = "trait spend = sum(purchase.amount)\nsegment s\n  where country is known\n"
 

@@ -7,24 +7,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from segserver.rules.expressions import (
-    All,
-    Comparison,
-    Condition,
-    FirstDid,
-    Known,
-    Link,
-    Measure,
-    Not,
-    PropertyValue,
-    Regular,
-    Sequence,
-    SequenceStep,
-    TextTest,
-)
+from segserver.rules.expressions.conditions import All, Comparison, Condition, Known, Not, TextTest
+from segserver.rules.expressions.history import FirstDid, Link, Regular, Sequence, SequenceStep
+from segserver.rules.expressions.values import Measure, PropertyValue
 from segserver.rules.times import ALL_TIME, CalendarStart, Fixed, Unit, Window
-from segserver.specs import DURATION, NUMBER, TEXT, Catalog
-from tests.rules.forms import COUNTRY, count, faults, last, number, text, written
+from segserver.specs.catalog import Catalog
+from segserver.specs.types import DURATION, NUMBER, TEXT
+from tests.rules.forms import COUNTRY, count, faults, has_one_fault, last, number, text, written
 
 PATH = PropertyValue("path", TEXT)
 ON_A = Comparison("=", PATH, text("a"))
@@ -257,10 +246,7 @@ BAD: list[tuple[str, str, str, str | None]] = [
 def test_a_mistake_about_events_in_time_has_one_finding_at_its_place(
     condition: str, code: str, place: str, hint: str | None, catalog: Catalog
 ) -> None:
-    ((found, under, cure),) = faults(condition, catalog)
-    assert (found, under) == (code, place)
-    if hint is not None:
-        assert cure == hint
+    has_one_fault(condition, catalog, code, place, hint)
 
 
 def test_each_step_looks_at_the_properties_of_its_own_event(catalog: Catalog) -> None:

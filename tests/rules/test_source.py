@@ -8,8 +8,10 @@ import pytest
 
 from segserver.errors import render
 from segserver.rules.check import check
-from segserver.rules.expressions import Comparison, Literal
-from segserver.specs import TEXT, Catalog, Trait
+from segserver.rules.expressions.conditions import Comparison
+from segserver.rules.expressions.values import Literal
+from segserver.specs.catalog import Catalog, Trait
+from segserver.specs.types import TEXT
 
 
 def first(text: str | bytes, catalog: Catalog) -> tuple[str, int, int]:
@@ -99,3 +101,40 @@ def test_an_empty_file_is_fine(text: str, catalog: Catalog) -> None:
 def test_a_nul_character_is_a_finding_wherever_it_stands(text: str, place: tuple[int, int], catalog: Catalog) -> None:
     found = check({"x.seg": text.encode()}, catalog, zone="UTC")[1]
     assert [(item.code, item.span.line, item.span.column) for item in found] == [("syntax-error", *place)]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("'FR'", "“FR”", "„FR“", "‘FR’", "‚FR‘", "«FR»", "« FR »", "‹FR›", "`FR`", "[FR]", '["FR", "BE"]', "{5, 6}"),
+        *("10'000", "10’000", "// all of it (", "-- all of it (", "/* all of it", "🎉", "–", "x isn't 5", "–5"),
+    ],
+)
+def test_what_means_nothing_is_one_finding_however_many_signs_it_has(written: str, catalog: Catalog) -> None:
+    text = f"segment s\n  where city is {written}\n  owner 5\n"
+    found = check({"x.seg": text}, catalog, zone="UTC")[1]
+    assert [(item.code, item.span.line) for item in found] == [("syntax-error", 2), ("syntax-error", 3)]
+    assert "means nothing here" in found[0].message
+    assert found[0].hint
+
+
+@pytest.mark.parametrize("sign", ["„", "“", "‘", "«", "'", "`", "[", "{", "[a,", "don't ", "1'000'"])
+def test_a_line_full_of_such_signs_is_read_to_its_end(sign: str, catalog: Catalog) -> None:
+    text = f"segment s\n  where city is {sign * 20_000}\nsegment t where contry is known"
+    assert check({"x.seg": text}, catalog, zone="UTC")[1][-1].code == "unknown-name"
+
+
+def test_an_apostrophe_may_end_a_name_and_stand_in_a_text(catalog: Catalog) -> None:
+    text = "segment s\n  where did page_view this week in contact’s time zone and city is \"L'Isle d'Abeau\"\n"
+    assert check({"x.seg": text}, catalog, zone="UTC")[1] == ()
+
+
+@pytest.mark.parametrize("word", ["Segment", "SEGMENT"])
+def test_a_block_in_capitals_is_one_finding_and_is_read_all_the_same(word: str, catalog: Catalog) -> None:
+    text = (
+        "segment a\n  where mrr > 500\n"
+        f"{word} b\n  where in segment a and contry is known\n"
+        "segment c\n  where in segment b\n"
+    )
+    found = check({"x.seg": text}, catalog, zone="UTC")[1]
+    assert [(item.code, item.span.line) for item in found] == [("syntax-error", 3), ("unknown-name", 4)]

@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 
 from segserver.rules.findings import Findings
-from segserver.rules.reading import nodes
+from segserver.rules.reading import block_nodes, condition_nodes, nodes
 from segserver.rules.reading.parse import parse
 from segserver.rules.reading.parsed import from_lines, read, to_lines
 from segserver.rules.reading.tree_text import from_text, to_text
-from segserver.rules.reading.walk import walk
+from segserver.rules.walk import walk
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted([*(ROOT / "tests/cases").rglob("*.seg"), *(ROOT / "rules").rglob("*.seg")])
 
 
-def blocks(path: Path) -> tuple[nodes.Block, ...]:
+def blocks(path: Path) -> tuple[block_nodes.Block, ...]:
     return parse(path.name, path.read_bytes().decode("utf-8", "replace"), Findings())
 
 
@@ -34,8 +34,10 @@ def test_a_tree_comes_back_whole_with_every_place() -> None:
 
 
 def test_every_kind_of_node_is_among_them() -> None:
-    seen = {type(node) for path in FILES for block in blocks(path) for node in walk(block, nodes.Node)}
-    every = {kind for kind in vars(nodes).values() if isinstance(kind, type) and issubclass(kind, nodes.Node)}
+    seen = {type(node) for path in FILES for block in blocks(path) for node in walk(block)}
+    homes = (nodes, condition_nodes, block_nodes)
+    classes = {kind for home in homes for kind in vars(home).values() if isinstance(kind, type)}
+    every = {kind for kind in classes if issubclass(kind, nodes.Node)}
     assert every - seen == {nodes.Node}
 
 
@@ -43,7 +45,7 @@ def test_a_tree_takes_the_name_of_the_file_it_is_read_for() -> None:
     (block,) = parse("old.seg", "trait t = household_size > 5", Findings())
     again = from_text(to_text(block), "new.seg")
     assert again == block
-    spans = {node.span.file for node in walk(again, nodes.Node) if isinstance(node, nodes.Node)}
+    spans = {node.span.file for node in walk(again) if isinstance(node, nodes.Node)}
     assert spans == {"new.seg"}
 
 
@@ -59,7 +61,7 @@ def test_what_is_no_tree_is_refused(text: str) -> None:
 
 def test_what_is_no_part_of_a_tree_is_not_written() -> None:
     with pytest.raises(TypeError, match="set is no part of a syntax tree"):
-        to_text(nodes.Name({"a"}, span=blocks(FILES[0])[0].span))  # type: ignore[arg-type]
+        to_text(nodes.Name({"a"}, span=blocks(FILES[0])[0].span))
 
 
 # ---- whole files ---------------------------------------------------------------------------------------------------
@@ -96,4 +98,4 @@ def test_every_field_of_a_node_is_kept() -> None:
     (block,) = parse("x.seg", "segment s where did purchase where amount > 5 in last 3 days", Findings())
     kept = json.loads(to_text(block))
     assert kept[0] == "BlockNode"
-    assert len(kept) - 1 == len(fields(nodes.BlockNode))
+    assert len(kept) - 1 == len(fields(block_nodes.BlockNode))

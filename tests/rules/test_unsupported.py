@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from segserver.rules.check import check
-from segserver.specs import Catalog
+from segserver.specs.catalog import Catalog
 
 CONDITIONS = [
     ('cluster(personas) is "Loyal"', "cluster("),

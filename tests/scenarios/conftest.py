@@ -11,7 +11,7 @@ import pytest
 
 from segserver.scenarios.policy import Policy, make_policy
 from segserver.scenarios.types import ContactState, Entry, Touch
-from segserver.specs import CapSpec, ChannelCaps, Hours, ScenarioSpec, Sender, Step
+from segserver.specs.cadence import CapSpec, ChannelCaps, Hours, ScenarioSpec, Sender, Step
 
 DAY = timedelta(days=1)
 MONDAY = datetime(2026, 3, 2, 10)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segserver.scenarios.caps import UNLIMITED, describe, describe_full, next_room, room
-from segserver.specs import CapSpec, ChannelCaps
+from segserver.specs.cadence import CapSpec, ChannelCaps
 
 DAY = timedelta(days=1)
 NOW = datetime(2026, 3, 2, 10)

@@ -16,7 +16,7 @@ from segserver.scenarios.dispatch import decide
 from segserver.scenarios.entries import advance
 from segserver.scenarios.policy import Policy, make_policy
 from segserver.scenarios.types import ContactState, Decision, Entry, Touch
-from segserver.specs import CapSpec, ChannelCaps, Hours, ScenarioSpec, Sender, Step
+from segserver.specs.cadence import CapSpec, ChannelCaps, Hours, ScenarioSpec, Sender, Step
 
 if TYPE_CHECKING:
     from conftest import Build

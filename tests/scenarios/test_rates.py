@@ -9,7 +9,7 @@ import pytest
 
 from segserver.scenarios.cadence import joint_cap, poisson_cap
 from segserver.scenarios.rates import Demand, admissible_rate, shares, steps_in_window
-from segserver.specs import CapSpec, ChannelCaps, Step
+from segserver.specs.cadence import CapSpec, ChannelCaps, Step
 
 DAY = timedelta(days=1)
 WEEK = ChannelCaps("email", (CapSpec(3, 7 * DAY),), 0.05)

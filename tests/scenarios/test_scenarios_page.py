@@ -12,7 +12,7 @@ from segserver.connectors.declarations import load
 from segserver.rules.catalog import build as build_catalog
 from segserver.rules.check import check
 from segserver.scenarios.cadence import joint_cap
-from segserver.specs import Catalog
+from segserver.specs.catalog import Catalog
 
 PAGE = (files("segserver") / "help" / "scenarios.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```seg\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)

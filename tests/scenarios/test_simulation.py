@@ -14,7 +14,7 @@ from scipy.stats import binomtest, ttest_1samp
 from segserver.scenarios.cadence import erlang_b, poisson_cap
 from segserver.scenarios.rates import Demand, shares
 from segserver.scenarios.stream import arrivals, thinning
-from segserver.specs import CapSpec, ChannelCaps
+from segserver.specs.cadence import CapSpec, ChannelCaps
 
 DAY = timedelta(days=1)
 ENTERED = datetime(2026, 1, 1)

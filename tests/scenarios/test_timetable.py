@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from segserver.scenarios.stream import arrivals, thinning
 from segserver.scenarios.timetable import Turn, last_touched, next_arrival, next_step
 from segserver.scenarios.types import Entry, Touch
-from segserver.specs import Step
+from segserver.specs.cadence import Step
 
 if TYPE_CHECKING:
     from conftest import Build

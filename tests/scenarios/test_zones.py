@@ -18,7 +18,7 @@ from segserver.scenarios.zones import (
     local_time,
     next_open,
 )
-from segserver.specs import Hours
+from segserver.specs.cadence import Hours
 
 OFFICE = Hours(9 * 60, 19 * 60, (), "contact")
 

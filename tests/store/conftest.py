@@ -15,20 +15,9 @@ from segserver import identity
 from segserver.clock import FixedClock
 from segserver.errors import Span
 from segserver.records import ContactRecord, Cursor, EventRecord, SourceItem
-from segserver.specs import (
-    NUMBER,
-    TEXT,
-    TEXTS,
-    Catalog,
-    ConnectionSpec,
-    ConsentSpec,
-    ContactsSpec,
-    Event,
-    EventSpec,
-    PropertySpec,
-    Trait,
-    TraitSpec,
-)
+from segserver.specs.catalog import Catalog, Event, Trait
+from segserver.specs.connections import ConnectionSpec, ConsentSpec, ContactsSpec, EventSpec, PropertySpec, TraitSpec
+from segserver.specs.types import NUMBER, TEXT, TEXTS
 from segserver.store.db import Store
 from segserver.store.identities import known_identities
 from segserver.store.ingest import Ingested, ingest
@@ -41,7 +30,7 @@ EARLY = datetime(2026, 2, 1)
 
 
 def _trait(name: str, kind: object = TEXT, *, history: bool = False) -> TraitSpec:
-    return TraitSpec(name, name, kind, history, PLACE)  # type: ignore[arg-type]
+    return TraitSpec(name, name, kind, PLACE, history=history)
 
 
 CRM = ConnectionSpec(

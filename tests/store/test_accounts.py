@@ -12,7 +12,9 @@ import pytest
 
 from segserver.errors import Span
 from segserver.records import AccountGone, AccountRecord, ContactRecord, Deletion
-from segserver.specs import NUMBER, TEXT, AccountsSpec, Catalog, ConnectionSpec, Trait, TraitSpec
+from segserver.specs.catalog import Catalog, Trait
+from segserver.specs.connections import AccountsSpec, ConnectionSpec, TraitSpec
+from segserver.specs.types import NUMBER, TEXT
 from segserver.store import people, reach
 
 EARLY, LATE = datetime(2026, 2, 1), datetime(2026, 2, 10)
@@ -26,8 +28,8 @@ def declared(catalog: Catalog, specs: Mapping[str, ConnectionSpec], sources: Seq
     both = {
         name: replace(
             spec,
-            contacts=replace(spec.contacts, account="company"),  # type: ignore[type-var]
-            accounts=AccountsSpec("no", (TraitSpec("industry", "sector", TEXT, False, PLACE),), {}, PLACE),
+            contacts=replace(spec.contacts, account="company"),
+            accounts=AccountsSpec("no", (TraitSpec("industry", "sector", TEXT, PLACE, history=False),), {}, PLACE),
         )
         for name, spec in specs.items()
     }

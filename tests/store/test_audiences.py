@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from segserver.connectors.files import address
 from segserver.records import ContactRecord, Deletion
-from segserver.specs import Target
+from segserver.specs.targets import Target
 from segserver.store import audiences, ledger
 from segserver.store.ledger import Acknowledgement
 

@@ -24,7 +24,8 @@ from segserver.records import (
     Merge,
     SourceItem,
 )
-from segserver.specs import TEXT, Trait
+from segserver.specs.catalog import Trait
+from segserver.specs.types import TEXT
 from segserver.store.contacts import recompute_all
 from segserver.store.db import Store
 

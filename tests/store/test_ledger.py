@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from segserver.records import ContactRecord, EventRecord
-from segserver.specs import Target
+from segserver.specs.targets import Target
 from segserver.store import ledger
 from segserver.store.ledger import Acknowledgement, Intent
 

@@ -10,20 +10,9 @@ import pytest
 
 from segserver.errors import Span
 from segserver.records import ContactRecord, EventRecord
-from segserver.specs import (
-    DURATION,
-    NUMBER,
-    TEXT,
-    Catalog,
-    ConnectionSpec,
-    ConsentSpec,
-    Event,
-    Kind,
-    PropertySpec,
-    Trait,
-    TraitSpec,
-    Type,
-)
+from segserver.specs.catalog import Catalog, Event, Trait
+from segserver.specs.connections import ConnectionSpec, ConsentSpec, PropertySpec, TraitSpec
+from segserver.specs.types import DURATION, NUMBER, TEXT, Kind, Type
 from segserver.store import people
 
 AT = datetime(2026, 2, 1)
@@ -63,7 +52,7 @@ def with_trait(
     crm = specs["crm"]
     assert crm.contacts is not None
     kept = tuple(trait for trait in crm.contacts.traits if trait.name != name)
-    traits = (*kept, TraitSpec(name, name, kind, history, PLACE))
+    traits = (*kept, TraitSpec(name, name, kind, PLACE, history=history))
     wanted = replace(catalog, traits={**catalog.traits, name: Trait(name, kind, history, ("crm",))})
     return wanted, [contact_spec(crm, traits=traits), specs["engage"]]
 

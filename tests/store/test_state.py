@@ -8,7 +8,8 @@ from typing import Any
 
 from segserver.clock import FixedClock
 from segserver.records import ContactRecord, EventRecord
-from segserver.specs import Catalog, Target
+from segserver.specs.catalog import Catalog
+from segserver.specs.targets import Target
 from segserver.store import state
 from segserver.store.db import Store
 from segserver.store.state import Notification, PlannedChange, PlanState

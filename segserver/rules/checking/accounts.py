@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from segserver.rules.checking.inside import inside
 from segserver.rules.checking.scope import Scope
-from segserver.rules.expressions import AccountAny, AccountCount, Condition, Percentile, Top
+from segserver.rules.expressions.conditions import AccountAny, Condition, Percentile, Top
+from segserver.rules.expressions.values import AccountCount
 from segserver.rules.findings import Findings
 from segserver.rules.program import TraitBlock
-from segserver.rules.reading import nodes
+from segserver.rules.reading import condition_nodes
+from segserver.rules.walk import walk, walk_with_traits
 
 
-def any_contact(node: nodes.AccountAnyNode, scope: Scope) -> Condition | None:
+def any_contact(node: condition_nodes.AccountAnyNode, scope: Scope) -> Condition | None:
     """`any contact of account` before a condition."""
     item = scope.condition(node.item, scope)
     if not scope.has_accounts(node.span) or item is None:
         return None
-    found = AccountAny(item, node.span)
+    found = AccountAny(item, span=node.span)
     scope.over_accounts.append(found)
     return found
 
@@ -43,8 +44,8 @@ def refuse_nested(
     while over_accounts:
         outer = over_accounts.pop()
         held = outer.item if isinstance(outer, AccountAny) else outer.where
-        own = [part for part in inside(held, {}) if isinstance(part, _MANY)]
-        for inner in inside(held, traits):
+        own = [part for part in walk(held) if isinstance(part, _MANY)]
+        for inner in walk_with_traits(held, traits):
             if isinstance(inner, _MANY):
                 message = f"`{_WRITTEN[type(inner)]}` cannot stand inside `{_WRITTEN[type(outer)]}`"
                 hint = "ask for it in a condition of its own, joined with `and`"

@@ -6,12 +6,12 @@ from segserver.rules.checking.clauses import Clauses
 from segserver.rules.checking.quantities import exact, share, whole
 from segserver.rules.checking.scope import Scope
 from segserver.rules.program import CapsBlock
-from segserver.rules.reading import nodes
+from segserver.rules.reading import block_nodes, nodes
 from segserver.rules.reading.unsupported import refuse
-from segserver.specs import CapSpec, ChannelCaps
+from segserver.specs.cadence import CapSpec, ChannelCaps
 
 
-def caps(node: nodes.BlockNode, scope: Scope) -> CapsBlock:
+def caps(node: block_nodes.BlockNode, scope: Scope) -> CapsBlock:
     """The caps of the workspace."""
     clauses = Clauses(node, scope.findings, repeatable=frozenset({"at most"}))
     if not node.clauses:
@@ -19,7 +19,7 @@ def caps(node: nodes.BlockNode, scope: Scope) -> CapsBlock:
     first: dict[str, nodes.Name] = {}
     channels: list[ChannelCaps] = []
     for clause in clauses.all("at most"):
-        if not isinstance(clause.content, nodes.ChannelCapsNode):
+        if not isinstance(clause.content, block_nodes.ChannelCapsNode):
             continue
         channel = clause.content.channel
         if channel.text in first:
@@ -32,10 +32,10 @@ def caps(node: nodes.BlockNode, scope: Scope) -> CapsBlock:
     counted = clauses.content("count", nodes.Truth)
     if counted is not None and counted.value:
         refuse(scope.findings, counted.span, "`count transactional true`")
-    return CapsBlock(tuple(channels), node.name.span)
+    return CapsBlock(tuple(channels), span=node.name.span)
 
 
-def _channel(node: nodes.ChannelCapsNode, scope: Scope) -> ChannelCaps:
+def _channel(node: block_nodes.ChannelCapsNode, scope: Scope) -> ChannelCaps:
     specs: list[CapSpec] = []
     for cap in node.caps:
         number = whole(cap.count, scope.findings, least=1)

@@ -22,19 +22,14 @@ from segserver.rules.checking.segments import pushed, refuse_shared, segment, tr
 from segserver.rules.checking.tests import given_test
 from segserver.rules.checking.verdicts import Verdict, Verdicts
 from segserver.rules.findings import Findings
-from segserver.rules.program import (
-    CapsBlock,
-    ModelBlock,
-    Program,
-    ScenarioBlock,
-    SegmentBlock,
-    TestBlock,
-    TraitBlock,
-)
-from segserver.rules.reading import nodes
+from segserver.rules.program import CapsBlock, ModelBlock, Program, ScenarioBlock, SegmentBlock, TestBlock, TraitBlock
+from segserver.rules.reading import block_nodes
 from segserver.rules.reading.graph import Key, order
 from segserver.rules.reading.parsed import ParsedBlock
-from segserver.specs import Catalog, ChannelCaps, Target, Type
+from segserver.specs.cadence import ChannelCaps
+from segserver.specs.catalog import Catalog
+from segserver.specs.targets import Target
+from segserver.specs.types import Type
 
 T = TypeVar("T")
 
@@ -65,7 +60,7 @@ class Checker:
         self._group_of = {name: group for group in self._exclusives.values() for name in group.segments}
         self._declarations: dict[Key, str] = {}
         self._pushed: list[tuple[Target, Span]] = []
-        self._traits = _Blocks[TraitBlock](lambda block: trait(cast("nodes.TraitNode", block.node), self._scope))
+        self._traits = _Blocks[TraitBlock](lambda block: trait(cast("block_nodes.TraitNode", block.node), self._scope))
         self._segments = _Blocks[SegmentBlock](self._segment)
         self._models: dict[str, ModelBlock] = {}
         self._scenarios: dict[str, ScenarioBlock] = {}
@@ -81,7 +76,7 @@ class Checker:
         for key in sequence:
             self._settle(key, computed[key])
         refuse_shared(self._pushed, self._findings)
-        self._limits = [caps(cast("nodes.BlockNode", block.node), self._scope) for block in self._declared.caps]
+        self._limits = [caps(cast("block_nodes.BlockNode", block.node), self._scope) for block in self._declared.caps]
         for name, block in self._declared.of("scenario").items():
             self._settle(("scenario", name), block)
         for block in self._declared.tests:
@@ -136,15 +131,15 @@ class Checker:
 
     def _check(self, key: Key, block: ParsedBlock) -> Verdict | None:
         match block.node:
-            case nodes.TraitNode() as node:
+            case block_nodes.TraitNode() as node:
                 return self._trait(trait(node, self._scope))
-            case nodes.TestNode() as node:
+            case block_nodes.TestNode() as node:
                 return self._test(given_test(node, self._scope, self._zone))
-            case nodes.BlockNode(keyword="model") as node:
+            case block_nodes.BlockNode(keyword="model") as node:
                 return self._model(model(node, self._scope))
-            case nodes.BlockNode(keyword="scenario") as node:
+            case block_nodes.BlockNode(keyword="scenario") as node:
                 return self._scenario(scenario(node, self._scope, self._caps()))
-            case nodes.BlockNode() as node:
+            case block_nodes.BlockNode() as node:
                 self._pushed += pushed(node, self._catalog)
                 return self._checked_segment(key[1], self._segment(block))
         raise TypeError(f"{key[0]} is checked elsewhere")
@@ -157,7 +152,7 @@ class Checker:
         return Verdict("", declaration(checked, self._declarations), type=checked.type)
 
     def _segment(self, block: ParsedBlock) -> SegmentBlock | None:
-        return segment(cast("nodes.BlockNode", block.node), self._scope, self._zone)
+        return segment(cast("block_nodes.BlockNode", block.node), self._scope, self._zone)
 
     def _checked_segment(self, name: str, checked: SegmentBlock | None) -> Verdict | None:
         if checked is None:

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from segserver.errors import Span
 from segserver.rules.findings import Findings
-from segserver.rules.reading import nodes
+from segserver.rules.reading import block_nodes, condition_nodes, nodes
 
 T = TypeVar("T")
 
@@ -17,21 +17,24 @@ class Clauses:
     A clause that could not be read counts as written: it is not missing, and its content is None.
     """
 
-    def __init__(self, block: nodes.BlockNode, findings: Findings, *, repeatable: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, block: block_nodes.BlockNode, findings: Findings, *, repeatable: frozenset[str] = frozenset()
+    ) -> None:
         self._block = block
         self._findings = findings
-        self._by_key: dict[str, list[nodes.Clause]] = {}
+        self._by_key: dict[str, list[block_nodes.Clause]] = {}
         for clause in block.clauses:
             self._by_key.setdefault(clause.key, []).append(clause)
         for key, clauses in self._by_key.items():
             if key not in repeatable:
                 self._once(key, clauses)
 
-    def _once(self, key: str, clauses: list[nodes.Clause]) -> None:
+    def _once(self, key: str, clauses: list[block_nodes.Clause]) -> None:
         for clause in clauses[1:]:
             message = f"`{key}` stands twice in this block"
             first = ((clauses[0].span, "the first one"),)
-            self._findings.error("duplicate-clause", clause.span, message, "keep one of them", first)
+            hint = "join the two with `and`" if key == "where" else "keep one of them"
+            self._findings.error("duplicate-clause", clause.span, message, hint, first)
 
     def has(self, key: str) -> bool:
         """Whether the clause is written at all."""
@@ -47,11 +50,11 @@ class Clauses:
         content = found[0].content if found else None
         return content if isinstance(content, kind) else None
 
-    def condition(self, key: str) -> nodes.Condition | None:
+    def condition(self, key: str) -> condition_nodes.Condition | None:
         """The condition the clause holds; None if it is not written."""
         found = self._by_key.get(key)
         content = found[0].content if found else None
-        return content if isinstance(content, nodes.Condition) else None
+        return content if isinstance(content, condition_nodes.Condition) else None
 
     def value(self, key: str) -> nodes.Value | None:
         """The value the clause holds; None if it is not written."""
@@ -59,7 +62,7 @@ class Clauses:
         content = found[0].content if found else None
         return content if isinstance(content, nodes.Value) else None
 
-    def all(self, key: str) -> list[nodes.Clause]:
+    def all(self, key: str) -> list[block_nodes.Clause]:
         """Every clause with that keyword."""
         return self._by_key.get(key, [])
 

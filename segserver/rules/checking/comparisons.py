@@ -2,49 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from datetime import datetime, time
 from decimal import Decimal
 
-from segserver.errors import Span
 from segserver.rules.checking import patterns, types
 from segserver.rules.checking.scope import Scope
 from segserver.rules.checking.values import value
 from segserver.rules.checking.windows import WRITTEN_DATES, refuse_zone
-from segserver.rules.expressions import (
-    Arithmetic,
-    Between,
-    Comparison,
-    Condition,
-    Instant,
-    Known,
-    ListTest,
-    Literal,
-    OnDay,
-    OneOf,
-    Score,
-    TextTest,
-    Value,
-)
-from segserver.rules.reading import nodes
+from segserver.rules.expressions.conditions import Comparison, Condition, Known, ListTest, OnDay, TextTest
+from segserver.rules.expressions.values import Arithmetic, Instant, Literal, Score, Value
+from segserver.rules.reading import condition_nodes, nodes
 from segserver.rules.times import CalendarStart, Edge, Fixed, Unit
-from segserver.specs import DATE, Kind
+from segserver.specs.types import Kind
 
 _TEXT_TESTS = frozenset({"contains", "starts with", "ends with", "like", "matches"})
 _ORDER = frozenset({"<", "<=", ">", ">="})
 _INSTANT_SIGNS = {"before": "<", "after": ">"}
 
 
-def presence(node: nodes.Presence, scope: Scope) -> Condition | None:
+def presence(node: condition_nodes.Presence, scope: Scope) -> Condition | None:
     """`is known`, `is unknown`."""
     checked = value(node.value, scope)
-    return None if checked is None else Known(checked, not node.known, node.span)
+    return None if checked is None else Known(checked, not node.known, span=node.span)
 
 
-def compare(node: nodes.Compare, scope: Scope) -> Condition | None:
+def compare(node: condition_nodes.Compare, scope: Scope) -> Condition | None:
     """A comparison of two values, by its word or sign."""
     left, right = value(node.left, scope), value(node.right, scope)
-    if left is None or right is None:
+    if left is None or right is None or _is_quoted_name(left, right, scope):
         return None
     if node.ignoring_case and not _case_matters(node, left, scope):
         return None
@@ -64,7 +48,18 @@ def compare(node: nodes.Compare, scope: Scope) -> Condition | None:
     return _plain(node, left, right, scope)
 
 
-def _case_matters(node: nodes.Compare, left: Value, scope: Scope) -> bool:
+def _is_quoted_name(left: Value, right: Value, scope: Scope) -> bool:
+    """Whether the name of a trait stands in quotes where its value is meant, which would be true of all or nobody."""
+    if not (isinstance(left, Literal) and isinstance(right, Literal) and left.type.kind is Kind.TEXT):
+        return False
+    if left.value not in scope.catalog.traits and left.value not in scope.traits:
+        return False
+    message = f'"{left.value}" is a text here, not the trait'
+    scope.findings.error("type-mismatch", left.span, message, f"a name stands without quotes: `{left.value}`")
+    return True
+
+
+def _case_matters(node: condition_nodes.Compare, left: Value, scope: Scope) -> bool:
     if node.op == "matches":
         hint = "start the pattern with (?i) instead"
         scope.findings.error("type-mismatch", node.span, "`matches` takes no `ignoring case`", hint)
@@ -76,24 +71,24 @@ def _case_matters(node: nodes.Compare, left: Value, scope: Scope) -> bool:
     return False
 
 
-def _plain(node: nodes.Compare, left: Value, right: Value, scope: Scope) -> Condition | None:
+def _plain(node: condition_nodes.Compare, left: Value, right: Value, scope: Scope) -> Condition | None:
     if left.type.kind in (Kind.TEXTS, Kind.PLACE) and right.type.kind is left.type.kind:
         hints = {Kind.TEXTS: "write `contains any of (...)`", Kind.PLACE: "write `within 30 km of (48.85, 2.35)`"}
         hint = hints[left.type.kind]
         scope.findings.error("type-mismatch", node.op_span, f"{left.type} cannot be compared as a whole", hint)
         return None
     both = types.agree(left, right, node.span, scope.findings, verb="compared with")
-    if both is None or not _in_score_range(*both, scope):
+    if both is None or not in_score_range(*both, scope):
         return None
     cure = "is unknown" if node.op == "=" else "is known"
-    if any(_is_empty(side, cure, scope) for side in both):
+    if any(is_empty(side, cure, scope) for side in both):
         return None
     if _is_day_against_instant(node, *both, scope):
         return None
-    return Comparison(node.op, *both, node.ignoring_case, node.span)
+    return Comparison(node.op, *both, node.ignoring_case, span=node.span)
 
 
-def _is_empty(side: Value, cure: str, scope: Scope) -> bool:
+def is_empty(side: Value, cure: str, scope: Scope) -> bool:
     """Whether a written text is empty, which no value ever is: sources that give one mean that it is unknown."""
     if not isinstance(side, Literal) or side.value != "":
         return False
@@ -102,7 +97,7 @@ def _is_empty(side: Value, cure: str, scope: Scope) -> bool:
     return True
 
 
-def _is_day_against_instant(node: nodes.Compare, left: Value, right: Value, scope: Scope) -> bool:
+def _is_day_against_instant(node: condition_nodes.Compare, left: Value, right: Value, scope: Scope) -> bool:
     """Whether an instant is said to equal a day: true at its midnight only, which nobody means."""
     is_day = isinstance(node.right, nodes.Day | nodes.Relative) and not getattr(node.right, "timed", False)
     if node.op not in ("=", "!=") or left.type.kind is not Kind.INSTANT or not is_day:
@@ -113,7 +108,7 @@ def _is_day_against_instant(node: nodes.Compare, left: Value, right: Value, scop
     return True
 
 
-def _has_order(node: nodes.Compare, left: Value, right: Value, scope: Scope) -> bool:
+def _has_order(node: condition_nodes.Compare, left: Value, right: Value, scope: Scope) -> bool:
     kinds = {left.type.kind, right.type.kind}
     if kinds <= types.ORDERED:
         return True
@@ -134,7 +129,8 @@ def _is_written_text(left: Value, right: Value) -> bool:
     return any(isinstance(side, Literal) and side.type.kind is Kind.TEXT for side in (left, right))
 
 
-def _in_score_range(left: Value, right: Value, scope: Scope) -> bool:
+def in_score_range(left: Value, right: Value, scope: Scope) -> bool:
+    """Whether a score, if one of two sides is one, is compared with what a score could be."""
     for score, bound in ((left, right), (right, left)):
         if isinstance(score, Score) and isinstance(bound, Literal) and isinstance(bound.value, Decimal):
             if 0 <= bound.value <= 1:
@@ -148,7 +144,7 @@ def _in_score_range(left: Value, right: Value, scope: Scope) -> bool:
 # ---- instants ------------------------------------------------------------------------------------------------------
 
 
-def _is_instant(node: nodes.Compare, side: Value, scope: Scope) -> bool:
+def _is_instant(node: condition_nodes.Compare, side: Value, scope: Scope) -> bool:
     if side.type.kind in types.INSTANTS:
         return True
     written = isinstance(side, Literal) and side.type.kind is Kind.TEXT
@@ -167,19 +163,19 @@ def _is_written(side: Value) -> bool:
     return isinstance(side, Literal)
 
 
-def _before_after(node: nodes.Compare, left: Value, right: Value, scope: Scope) -> Condition | None:
+def _before_after(node: condition_nodes.Compare, left: Value, right: Value, scope: Scope) -> Condition | None:
     checks = [_is_instant(node, side, scope) for side in (left, right)]
     return Comparison(_INSTANT_SIGNS[node.op], left, right, span=node.span) if all(checks) else None
 
 
-def _on_day(node: nodes.Compare, left: Value, right: Value, scope: Scope) -> Condition | None:
+def _on_day(node: condition_nodes.Compare, left: Value, right: Value, scope: Scope) -> Condition | None:
     if not _is_instant(node, left, scope):
         return None
     if isinstance(right, Instant) and _is_day(right.edge):
         if node.zone is not None and isinstance(right.edge, Fixed):
             refuse_zone(node.zone, WRITTEN_DATES, scope)
             return None
-        return OnDay(left, right.edge, node.zone is not None, node.span)
+        return OnDay(left, right.edge, node.zone is not None, span=node.span)
     message = "`on` needs a day"
     scope.findings.error("type-mismatch", right.span, message, "for example `on 2026-03-01`, `on today`")
     return None
@@ -195,10 +191,10 @@ def _is_day(edge: Edge) -> bool:
             return False
 
 
-# ---- texts and lists -----------------------------------------------------------------------------------------------
+# ---- texts ---------------------------------------------------------------------------------------------------------
 
 
-def _text_test(node: nodes.Compare, left: Value, right: Value, scope: Scope) -> Condition | None:
+def _text_test(node: condition_nodes.Compare, left: Value, right: Value, scope: Scope) -> Condition | None:
     if not isinstance(right, Literal) or not isinstance(right.value, str):
         message = f"`{node.op}` needs a written text"
         scope.findings.error("type-mismatch", right.span, message, f'for example `{node.op} "abc"`')
@@ -207,11 +203,11 @@ def _text_test(node: nodes.Compare, left: Value, right: Value, scope: Scope) -> 
         return None
     pattern = right.value
     if left.type.kind is Kind.TEXTS:
-        return ListTest("any of", left, (pattern,), node.ignoring_case, node.span)
-    return TextTest(node.op, left, pattern, node.ignoring_case, node.span)
+        return ListTest("any of", left, (pattern,), node.ignoring_case, span=node.span)
+    return TextTest(node.op, left, pattern, node.ignoring_case, span=node.span)
 
 
-def _is_testable(node: nodes.Compare, left: Value, scope: Scope) -> bool:
+def _is_testable(node: condition_nodes.Compare, left: Value, scope: Scope) -> bool:
     if left.type.kind is Kind.TEXT or (left.type.kind is Kind.TEXTS and node.op == "contains"):
         return True
     hint = "for a list write `contains`" if left.type.kind is Kind.TEXTS else None
@@ -219,7 +215,7 @@ def _is_testable(node: nodes.Compare, left: Value, scope: Scope) -> bool:
     return False
 
 
-def _is_pattern(node: nodes.Compare, right: Literal, scope: Scope) -> bool:
+def _is_pattern(node: condition_nodes.Compare, right: Literal, scope: Scope) -> bool:
     pattern = str(right.value)
     if not pattern:
         message = f'`{node.op} ""` says nothing'
@@ -229,115 +225,3 @@ def _is_pattern(node: nodes.Compare, right: Literal, scope: Scope) -> bool:
     if fault is not None:
         scope.findings.error("bad-regex", right.span, f"this pattern cannot be used: {fault[0]}", fault[1])
     return fault is None
-
-
-def choice(node: nodes.Choice, scope: Scope) -> Condition | None:
-    """`in (...)`, `not in (...)`, `contains any of (...)`."""
-    checked = value(node.value, scope)
-    options = [value(option, scope) for option in node.options]
-    if not node.options:
-        message = f"`{node.op} ()` names nothing"
-        scope.findings.error("empty-in", node.list_span, message, "list at least one value")
-        return None
-    given = [option for option in options if option is not None]
-    if checked is None or len(given) < len(options):
-        return None
-    if node.op.startswith("contains"):
-        return _list_test(node, checked, given, scope)
-    return _one_of(node, checked, given, scope)
-
-
-def _one_of(node: nodes.Choice, checked: Value, options: list[Value], scope: Scope) -> Condition | None:
-    kind = checked.type.kind
-    if kind in (Kind.TEXTS, Kind.INSTANT, Kind.PLACE, Kind.BOOLEAN):
-        hints = {Kind.TEXTS: "write `contains any of (...)`", Kind.INSTANT: "write `on 2026-03-01`"}
-        scope.findings.error("type-mismatch", node.span, f"`{node.op}` means nothing for {kind}", hints.get(kind))
-        return None
-    if node.ignoring_case and kind is not Kind.TEXT:
-        scope.findings.error("type-mismatch", node.span, f"`ignoring case` means nothing for {checked.type}")
-        return None
-    literals = [written(checked, option, scope) for option in options]
-    if any(literal is None for literal in literals):
-        return None
-    known = tuple(literal for literal in literals if literal is not None)
-    if len({literal.type for literal in known}) > 1:
-        message = f"the values of a list have one unit, and these have {_units(known)}"
-        scope.findings.error("unit-mismatch", node.list_span, message, "write one condition for each unit")
-        return None
-    return OneOf(checked, known, node.op == "not in", node.ignoring_case, node.span)
-
-
-def _units(literals: Iterable[Literal]) -> str:
-    return " and ".join(sorted({literal.type.unit or "no unit" for literal in literals}))
-
-
-def written(checked: Value, option: Value, scope: Scope) -> Literal | None:
-    """A written value that a value is compared with, of that value's type; None, with a finding, if it does not fit."""
-    if checked.type.kind is Kind.DATE and isinstance(option, Instant) and isinstance(option.edge, Fixed):
-        return _day(option.edge.at, option.span, scope)
-    both = types.agree(checked, option, option.span, scope.findings, verb="compared with")
-    if both is None or not _in_score_range(*both, scope) or _is_empty(both[1], "is unknown", scope):
-        return None
-    return both[1] if isinstance(both[1], Literal) else None
-
-
-def _day(at: datetime, place: Span, scope: Scope) -> Literal | None:
-    if at.time() == time():
-        return Literal(at.date(), DATE, place)
-    scope.findings.error("type-mismatch", place, "a date has no time of day", f"write {at:%Y-%m-%d}")
-    return None
-
-
-def _list_test(node: nodes.Choice, checked: Value, options: list[Value], scope: Scope) -> Condition | None:
-    quantifier = node.op.removeprefix("contains ")
-    if checked.type.kind is not Kind.TEXTS:
-        hint = "for a text write `in (...)`, or `contains` with one text"
-        scope.findings.error(
-            "type-mismatch", node.span, f"`{node.op}` needs a list of text, and this is {checked.type}", hint
-        )
-        return None
-    bad = [option for option in options if option.type.kind is not Kind.TEXT]
-    for option in bad:
-        scope.findings.error(
-            "type-mismatch", option.span, f"a list of text holds no {option.type}", "text stands in quotes"
-        )
-    if bad:
-        return None
-    texts = tuple(str(option.value) for option in options if isinstance(option, Literal))
-    return ListTest(quantifier, checked, texts, node.ignoring_case, node.span)
-
-
-# ---- between -------------------------------------------------------------------------------------------------------
-
-
-def between(node: nodes.BetweenValues, scope: Scope) -> Condition | None:
-    """`between low and high`, both included."""
-    checked, low, high = (value(part, scope) for part in (node.value, node.low, node.high))
-    if checked is None or low is None or high is None:
-        return None
-    if checked.type.kind is Kind.TEXT:
-        scope.findings.error("text-order", node.span, "`between` cannot compare text", "texts have no order here")
-        return None
-    if checked.type.kind not in types.ORDERED:
-        scope.findings.error("type-mismatch", node.span, f"`between` means nothing for {checked.type}")
-        return None
-    pairs = [types.agree(checked, bound, bound.span, scope.findings, verb="compared with") for bound in (low, high)]
-    if pairs[0] is None or pairs[1] is None or not all(_in_score_range(*pair, scope) for pair in pairs if pair):
-        return None
-    bounds = types.agree(pairs[0][1], pairs[1][1], node.span, scope.findings, verb="compared with")
-    if bounds is None:
-        return None
-    if _is_reversed(*bounds):
-        scope.findings.error("reversed-between", node.span, "the lower bound is above the upper one", "swap the bounds")
-        return None
-    return Between(
-        max((pair[0] for pair in pairs if pair), key=lambda value: value.type.unit or ""), *bounds, node.span
-    )
-
-
-def _is_reversed(low: Value, high: Value) -> bool:
-    if isinstance(low, Literal) and isinstance(high, Literal):
-        return bool(low.value > high.value)  # type: ignore[operator]
-    if isinstance(low, Instant) and isinstance(high, Instant):
-        return isinstance(low.edge, Fixed) and isinstance(high.edge, Fixed) and low.edge.at > high.edge.at
-    return False

@@ -17,7 +17,8 @@ from enum import Enum
 from functools import cache
 from typing import Any
 
-from segserver.rules.expressions import ComputedTrait, InSegment, Likely, Percentile, Score, Top
+from segserver.rules.expressions.conditions import InSegment, Likely, Percentile, Top
+from segserver.rules.expressions.values import ComputedTrait, Score
 from segserver.rules.program import SegmentBlock
 
 Key = tuple[str, str]

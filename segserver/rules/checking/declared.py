@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from segserver.rules.checking.scope import CREATED_AT
 from segserver.rules.findings import Findings
-from segserver.rules.reading import nodes
+from segserver.rules.reading import block_nodes, nodes
 from segserver.rules.reading.graph import Key
 from segserver.rules.reading.parsed import ParsedBlock
-from segserver.specs import Catalog
+from segserver.specs.catalog import Catalog
 
 _SEVERAL = {"exclusive": "exclusive groups"}
 """How people call several of a kind, where it is not its keyword with an s."""
@@ -37,9 +37,9 @@ class Declared:
         """All blocks of a kind by name."""
         return {name: block for (other, name), block in self.named.items() if other == kind}
 
-    def exclusives(self) -> list[nodes.ExclusiveNode]:
+    def exclusives(self) -> list[block_nodes.ExclusiveNode]:
         """The exclusive groups."""
-        return [group.node for group in self.groups.values() if isinstance(group.node, nodes.ExclusiveNode)]
+        return [group.node for group in self.groups.values() if isinstance(group.node, block_nodes.ExclusiveNode)]
 
 
 def declared(blocks: Iterable[ParsedBlock], catalog: Catalog, findings: Findings) -> Declared:

@@ -8,32 +8,34 @@ from segserver.rules.checking.quantities import length, whole
 from segserver.rules.checking.scope import Scope
 from segserver.rules.checking.values import count
 from segserver.rules.checking.windows import CALENDAR_STEPS, exact_unit, refuse_zone, required_window
-from segserver.rules.expressions import Aggregate, Condition, Did, FirstDid, Measure, Not, Regular
-from segserver.rules.reading import nodes
+from segserver.rules.expressions.conditions import Condition, Not
+from segserver.rules.expressions.history import Did, FirstDid, Regular
+from segserver.rules.expressions.values import Aggregate, Measure
+from segserver.rules.reading import condition_nodes
 from segserver.rules.times import Unit
-from segserver.specs import DURATION
+from segserver.specs.types import DURATION
 
 MOST_PERIODS = 366
 
 
-def did(node: nodes.DidEvent, scope: Scope, *, ahead: bool = False) -> Did | Not | None:
+def did(node: condition_nodes.DidEvent, scope: Scope, *, ahead: bool = False) -> Did | Not | None:
     """`did` and `did not`; `ahead` as in `check_values.count`."""
     bounds = _bounds(node.times, scope)
     events = count(node.events, scope, scope.find_event(node.events.event), ahead=ahead)
     if bounds is None or events is None:
         return None
-    return _negated(events, *bounds, node) if node.negated else Did(events, *bounds, node.span)
+    return _negated(events, *bounds, node) if node.negated else Did(events, *bounds, span=node.span)
 
 
-def _negated(events: Aggregate, low: int, high: int | None, node: nodes.DidEvent) -> Did | Not:
+def _negated(events: Aggregate, low: int, high: int | None, node: condition_nodes.DidEvent) -> Did | Not:
     if high is None:
-        return Did(events, 0, low - 1, node.span)
+        return Did(events, 0, low - 1, span=node.span)
     if low == 0:
-        return Did(events, high + 1, None, node.span)
-    return Not(Did(events, low, high, node.span), node.span)
+        return Did(events, high + 1, None, span=node.span)
+    return Not(Did(events, low, high, span=node.span), span=node.span)
 
 
-def _bounds(times: nodes.Times | None, scope: Scope) -> tuple[int, int | None] | None:
+def _bounds(times: condition_nodes.Times | None, scope: Scope) -> tuple[int, int | None] | None:
     if times is None:
         return 1, None
     only_low = times.high is None
@@ -51,7 +53,7 @@ def _bounds(times: nodes.Times | None, scope: Scope) -> tuple[int, int | None] |
 # ---- the first time ------------------------------------------------------------------------------------------------
 
 
-def first_did(node: nodes.FirstDidEvent, scope: Scope) -> Condition | None:
+def first_did(node: condition_nodes.FirstDidEvent, scope: Scope) -> Condition | None:
     """`first did x where ... in last 30 days`."""
     refuse_times(node.times, "there is one first time", scope)
     name = node.events.event.text
@@ -59,13 +61,13 @@ def first_did(node: nodes.FirstDidEvent, scope: Scope) -> Condition | None:
     events = count(replace(node.events, window=None), scope, scope.find_event(node.events.event))
     if frame is None or events is None or node.times is not None:
         return None
-    return FirstDid(replace(events, measure=Measure.SINCE_FIRST, type=DURATION), frame, node.span)
+    return FirstDid(replace(events, measure=Measure.SINCE_FIRST, type=DURATION), frame, span=node.span)
 
 
 # ---- in so many periods --------------------------------------------------------------------------------------------
 
 
-def regular(node: nodes.RegularNode, scope: Scope) -> Condition | None:
+def regular(node: condition_nodes.RegularNode, scope: Scope) -> Condition | None:
     """`did x in at least 3 of last 4 weeks`."""
     refuse_times(node.times, "one event makes a period count, so nothing else is counted", scope)
     events = count(node.events, scope, scope.find_event(node.events.event))
@@ -78,10 +80,10 @@ def regular(node: nodes.RegularNode, scope: Scope) -> Condition | None:
     if events is None or size is None or low is None or node.times is not None:
         return None
     found = Regular(events, low, *size, in_contact_zone=node.zone is not None, span=node.span)
-    return Not(found, node.span) if node.negated else found
+    return Not(found, span=node.span) if node.negated else found
 
 
-def _periods(node: nodes.RegularNode, scope: Scope) -> tuple[int, Unit] | None:
+def _periods(node: condition_nodes.RegularNode, scope: Scope) -> tuple[int, Unit] | None:
     size = length(node.periods, scope.findings)
     if size is None:
         return None
@@ -96,7 +98,7 @@ def _periods(node: nodes.RegularNode, scope: Scope) -> tuple[int, Unit] | None:
     return size
 
 
-def refuse_times(times: nodes.Times | None, why: str, scope: Scope) -> None:
+def refuse_times(times: condition_nodes.Times | None, why: str, scope: Scope) -> None:
     """Report a number of times where none is taken."""
     if times is not None:
         hint = "leave it out, or ask for it in a condition of its own: `and did ... at least 3 times`"

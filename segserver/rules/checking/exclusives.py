@@ -7,12 +7,12 @@ from itertools import pairwise
 
 from segserver.rules.checking.scope import Scope
 from segserver.rules.program import ExclusiveBlock
-from segserver.rules.reading import nodes
+from segserver.rules.reading import block_nodes, nodes
 from segserver.rules.reading.parsed import ParsedBlock
 
 
 def exclusives(
-    groups: Iterable[nodes.ExclusiveNode], segments: Mapping[str, ParsedBlock], scope: Scope
+    groups: Iterable[block_nodes.ExclusiveNode], segments: Mapping[str, ParsedBlock], scope: Scope
 ) -> dict[str, ExclusiveBlock]:
     """The groups by name, each of segments that exist, each segment once in all of them.
 
@@ -21,7 +21,7 @@ def exclusives(
         segments: all segment blocks by name.
         scope: what names mean.
     """
-    placed: dict[str, tuple[nodes.Name, nodes.ExclusiveNode]] = {}
+    placed: dict[str, tuple[nodes.Name, block_nodes.ExclusiveNode]] = {}
     found: dict[str, ExclusiveBlock] = {}
     for group in groups:
         names = [name for name in group.segments if scope.has_segment(name) and _is_free(name, group, placed, scope)]
@@ -29,14 +29,16 @@ def exclusives(
             message, hint = "a group of one segment excludes nobody", "name two segments at least"
             scope.findings.error("missing-clause", group.name.span, message, hint)
         _check_frozen(names, segments, scope)
-        found[group.name.text] = ExclusiveBlock(group.name.text, tuple(name.text for name in names), group.name.span)
+        found[group.name.text] = ExclusiveBlock(
+            group.name.text, tuple(name.text for name in names), span=group.name.span
+        )
     return found
 
 
 def _is_free(
     name: nodes.Name,
-    group: nodes.ExclusiveNode,
-    placed: dict[str, tuple[nodes.Name, nodes.ExclusiveNode]],
+    group: block_nodes.ExclusiveNode,
+    placed: dict[str, tuple[nodes.Name, block_nodes.ExclusiveNode]],
     scope: Scope,
 ) -> bool:
     """Whether the segment stands in no group yet; it does from now on."""

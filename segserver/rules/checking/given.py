@@ -10,10 +10,11 @@ from segserver.rules.checking.instants import instant
 from segserver.rules.checking.scope import CREATED_AT, Scope
 from segserver.rules.checking.types import INSTANTS
 from segserver.rules.checking.values import value
-from segserver.rules.expressions import Instant, Literal
-from segserver.rules.reading import nodes
+from segserver.rules.expressions.values import Instant, Literal
+from segserver.rules.reading import block_nodes, nodes
 from segserver.rules.suggest import did_you_mean, listed
-from segserver.specs import Kind, Trait, Type
+from segserver.specs.catalog import Trait
+from segserver.specs.types import Kind, Type
 
 Written = nodes.Value | tuple[nodes.Value, ...]
 
@@ -31,15 +32,15 @@ class Given:
         self._zone = zone
         self._findings = scope.findings
 
-    def traits(self, given: tuple[nodes.GivenValue, ...]) -> dict[str, object]:
+    def traits(self, given: tuple[block_nodes.GivenValue, ...]) -> dict[str, object]:
         """Synced traits by name."""
         return self._values(given, _types(self._scope.catalog.traits), self.unknown_trait)
 
-    def account_traits(self, given: tuple[nodes.GivenValue, ...]) -> dict[str, object]:
+    def account_traits(self, given: tuple[block_nodes.GivenValue, ...]) -> dict[str, object]:
         """Traits of the account by name."""
         return self._values(given, _types(self._scope.catalog.account_traits), self._unknown_account_trait)
 
-    def properties(self, given: tuple[nodes.GivenValue, ...], event: nodes.Name) -> dict[str, object] | None:
+    def properties(self, given: tuple[block_nodes.GivenValue, ...], event: nodes.Name) -> dict[str, object] | None:
         """Properties of an event by name; None if there is no such event."""
         found = self._scope.find_event(event)
         if found is None:
@@ -51,7 +52,10 @@ class Given:
         return self._values(given, found.properties, unknown)
 
     def _values(
-        self, given: tuple[nodes.GivenValue, ...], kinds: Mapping[str, Type], unknown: Callable[[nodes.Name], None]
+        self,
+        given: tuple[block_nodes.GivenValue, ...],
+        kinds: Mapping[str, Type],
+        unknown: Callable[[nodes.Name], None],
     ) -> dict[str, object]:
         values: dict[str, object] = {}
         for node in given:
@@ -105,7 +109,7 @@ class Given:
             self._findings.error("unit-mismatch", written.span, message)
         elif checked is not None:
             message = f"`{name.text}` is {kind}, and this is {checked.type}"
-            self._findings.error("type-mismatch", written.span, message, _FORMS.get(kind.kind))
+            self._findings.error("type-mismatch", written.span, message, _FORMS[kind.kind])
         return None
 
     def _several(self, name: nodes.Name, items: tuple[nodes.Value, ...], kind: Type, place: Span) -> object:
@@ -132,7 +136,17 @@ class Given:
         return None
 
 
-_FORMS = {Kind.TEXTS: 'write `("A", "B")`', Kind.PLACE: "write latitude, then longitude: `(48.85, 2.35)`"}
+_FORMS = {
+    Kind.TEXT: 'a text stands in quotes: "FR"',
+    Kind.NUMBER: "a number stands without quotes: 5",
+    Kind.BOOLEAN: "write `true` or `false`",
+    Kind.INSTANT: "write a date or an instant without quotes: 2026-03-01 09:00",
+    Kind.DATE: "write a date without quotes: 2026-03-01",
+    Kind.DURATION: "write a number and its unit: 3 days",
+    Kind.TEXTS: 'write `("A", "B")`',
+    Kind.PLACE: "write latitude, then longitude: `(48.85, 2.35)`",
+}
+"""How a value of each kind is written."""
 
 
 def _types(traits: Mapping[str, Trait]) -> dict[str, Type]:

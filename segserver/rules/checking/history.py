@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from segserver.rules.checking.comparisons import written
+from segserver.rules.checking.choices import written
 from segserver.rules.checking.quantities import length
 from segserver.rules.checking.scope import Scope
 from segserver.rules.checking.values import value
 from segserver.rules.checking.windows import required_window, window
-from segserver.rules.expressions import (
-    Changed,
-    ComputedTrait,
-    Condition,
-    CreatedAt,
-    HasBeen,
-    Literal,
-    Not,
-    SegmentChange,
-    TraitValue,
-    WasIn,
-)
-from segserver.rules.reading import nodes
+from segserver.rules.expressions.conditions import Condition, Not
+from segserver.rules.expressions.history import Changed, HasBeen, SegmentChange, WasIn
+from segserver.rules.expressions.values import ComputedTrait, CreatedAt, Literal, TraitValue
+from segserver.rules.reading import condition_nodes, nodes
 from segserver.rules.times import Ago
-from segserver.specs import Kind
+from segserver.specs.types import Kind
 
 _NOT_WRITTEN = frozenset({Kind.TEXTS, Kind.PLACE, Kind.INSTANT})
 
 
-def changed(node: nodes.ChangedNode, scope: Scope) -> Condition | None:
+def changed(node: condition_nodes.ChangedNode, scope: Scope) -> Condition | None:
     """`stage changed from "lead" to "mql" in last 7 days`."""
     trait = _kept(node.value, "changed", scope)
     frame = required_window(node.window, node, "... changed in last 7 days", scope)
@@ -40,17 +31,17 @@ def changed(node: nodes.ChangedNode, scope: Scope) -> Condition | None:
         place = node.after.span if node.after else node.span
         scope.findings.error("no-change", place, message, "write another value, or leave one of them out")
         return None
-    return Changed(trait, before, after, frame, node.span)
+    return Changed(trait, before, after, frame, span=node.span)
 
 
-def has_been(node: nodes.HasBeenNode, scope: Scope) -> Condition | None:
+def has_been(node: condition_nodes.HasBeenNode, scope: Scope) -> Condition | None:
     """`stage has been "mql" for at least 3 days`."""
     trait = _kept(node.value, "has been", scope)
     size = length(node.length, scope.findings)
     held = None if trait is None else _side(trait, node.held, scope)
     if trait is None or size is None or held is None:
         return None
-    return HasBeen(trait, held, Ago(*size), node.span)
+    return HasBeen(trait, held, Ago(*size), span=node.span)
 
 
 def _kept(node: nodes.Value, words: str, scope: Scope) -> TraitValue | None:
@@ -89,18 +80,18 @@ def _side(trait: TraitValue, node: nodes.Value | None, scope: Scope) -> Literal 
 # ---- membership ----------------------------------------------------------------------------------------------------
 
 
-def segment_change(node: nodes.SegmentChangeNode, scope: Scope) -> Condition | None:
+def segment_change(node: condition_nodes.SegmentChangeNode, scope: Scope) -> Condition | None:
     """`entered segment x`, `left segment x`."""
     frame = window(node.window, scope)
     if not scope.has_segment(node.segment) or frame is None:
         return None
-    return SegmentChange(node.change, node.segment.text, frame, node.span)
+    return SegmentChange(node.change, node.segment.text, frame, span=node.span)
 
 
-def was_in(node: nodes.WasInNode, scope: Scope) -> Condition | None:
+def was_in(node: condition_nodes.WasInNode, scope: Scope) -> Condition | None:
     """`was in segment x`, `was not in segment x`."""
     frame = window(node.window, scope)
     if not scope.has_segment(node.segment) or frame is None:
         return None
-    found = WasIn(node.segment.text, frame, node.span)
-    return Not(found, node.span) if node.negated else found
+    found = WasIn(node.segment.text, frame, span=node.span)
+    return Not(found, span=node.span) if node.negated else found

@@ -12,7 +12,7 @@ from segserver.rules.checking.population import ranked
 from segserver.rules.checking.quantities import exact, share, whole
 from segserver.rules.checking.scope import Scope
 from segserver.rules.program import Limit
-from segserver.rules.reading import nodes
+from segserver.rules.reading import block_nodes, nodes
 
 
 def enter_after(clauses: Clauses, scope: Scope) -> timedelta | None:
@@ -23,7 +23,7 @@ def enter_after(clauses: Clauses, scope: Scope) -> timedelta | None:
 
 def limit(clauses: Clauses, scope: Scope) -> Limit | None:
     """How many members at most, and by what the best are chosen."""
-    written = clauses.content("limit", nodes.LimitNode)
+    written = clauses.content("limit", block_nodes.LimitNode)
     if written is None:
         return None
     places = written.places
@@ -32,7 +32,7 @@ def limit(clauses: Clauses, scope: Scope) -> Limit | None:
     by = ranked(written.by, scope, example="limit 5000 by score(buy_soon)")
     if by is None or (part is None and count is None):
         return None
-    return Limit(count, part, by, written.span)
+    return Limit(count, part, by, span=written.span)
 
 
 def hold_out(clauses: Clauses, scope: Scope) -> Decimal:
@@ -76,7 +76,7 @@ def conflicts(clauses: Clauses, scope: Scope) -> None:
             related = ((clauses.span("frozen at"), "the other"),)
             message = f"a frozen segment is evaluated once, so `{key}` has nothing to say"
             scope.findings.error("conflicting-clauses", clauses.span(key), message, "keep one of them", related)
-    least, most = clauses.content("minimum size", nodes.Quantity), clauses.content("limit", nodes.LimitNode)
+    least, most = clauses.content("minimum size", nodes.Quantity), clauses.content("limit", block_nodes.LimitNode)
     if least and most and not most.places.percent and least.number > most.places.number >= 1:
         related = ((clauses.span("limit"), "the limit"),)
         message = (

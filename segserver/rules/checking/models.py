@@ -11,12 +11,15 @@ from segserver.rules.checking.events import did
 from segserver.rules.checking.quantities import exact, whole
 from segserver.rules.checking.scope import Scope
 from segserver.rules.checking.segments import expression
-from segserver.rules.expressions import Condition, Did, Value
+from segserver.rules.expressions.conditions import Condition
+from segserver.rules.expressions.history import Did
+from segserver.rules.expressions.values import Value
 from segserver.rules.program import Feature, ModelBlock
-from segserver.rules.reading import nodes
+from segserver.rules.reading import block_nodes, condition_nodes, nodes
 from segserver.rules.reading.unsupported import MODEL_KINDS, refuse
 from segserver.rules.suggest import did_you_mean
-from segserver.specs import Gate, Kind
+from segserver.specs.models import Gate
+from segserver.specs.types import Kind
 
 CUTOFFS = 8
 """Cutoffs of a model that does not say how many."""
@@ -28,7 +31,7 @@ _FRAME_COLUMNS = frozenset({"contact_id", "cutoff", "label"})
 _FEATURE_KINDS = frozenset({Kind.NUMBER, Kind.BOOLEAN, Kind.DURATION})
 
 
-def model(node: nodes.BlockNode, scope: Scope) -> ModelBlock | None:
+def model(node: block_nodes.BlockNode, scope: Scope) -> ModelBlock | None:
     """A propensity model; None if its label, population or a feature is at fault."""
     findings = scope.findings
     clauses = Clauses(node, findings)
@@ -68,11 +71,11 @@ def model(node: nodes.BlockNode, scope: Scope) -> ModelBlock | None:
 
 def _label(clauses: Clauses, scope: Scope) -> tuple[Did, timedelta] | None:
     node = clauses.condition("predicts")
-    while isinstance(node, nodes.Group):
+    while isinstance(node, condition_nodes.Group):
         node = node.item
     if node is None or isinstance(node, nodes.Broken):
         return None
-    if not isinstance(node, nodes.DidEvent):
+    if not isinstance(node, condition_nodes.DidEvent):
         message = "`predicts` takes a single `did` or `did not`"
         scope.findings.error("type-mismatch", node.span, message, "for example `did purchase in next 30 days`")
         return None
@@ -98,17 +101,17 @@ def _features(clauses: Clauses, scope: Scope) -> tuple[Feature, ...] | None:
     written = clauses.content("features", tuple)
     if written is None:
         return None
-    first: dict[str, nodes.FeatureNode] = {}
+    first: dict[str, block_nodes.FeatureNode] = {}
     features: list[Feature] = []
     for node in written:
         _check_name(node.name, first, scope)
         first.setdefault(node.name.text.casefold(), node)
         checked = _feature(node, scope)
-        features += [Feature(node.name.text, checked, node.span)] if checked is not None else []
+        features += [Feature(node.name.text, checked, span=node.span)] if checked is not None else []
     return tuple(features) if features and len(features) == len(written) else None
 
 
-def _check_name(name: nodes.Name, first: Mapping[str, nodes.FeatureNode], scope: Scope) -> None:
+def _check_name(name: nodes.Name, first: Mapping[str, block_nodes.FeatureNode], scope: Scope) -> None:
     """A feature becomes a column of the training frame, beside others, in an engine that ignores case."""
     if name.text.casefold() in _FRAME_COLUMNS:
         scope.findings.error("reserved-name", name.span, f"a feature cannot be called `{name.text}`", "rename it")
@@ -121,8 +124,8 @@ def _check_name(name: nodes.Name, first: Mapping[str, nodes.FeatureNode], scope:
     scope.findings.error(code, name.span, message, "rename one of them", ((other.name.span, "the first one"),))
 
 
-def _feature(node: nodes.FeatureNode, scope: Scope) -> Value | Condition | None:
-    bare = nodes.Bare(nodes.Reference(node.name, span=node.name.span), span=node.name.span)
+def _feature(node: block_nodes.FeatureNode, scope: Scope) -> Value | Condition | None:
+    bare = condition_nodes.Bare(nodes.Reference(node.name, span=node.name.span), span=node.name.span)
     checked = expression(node.expression or bare, scope)
     if checked is None:
         return None

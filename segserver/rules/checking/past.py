@@ -6,22 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from segserver.errors import Span
-from segserver.rules.checking.inside import inside
-from segserver.rules.expressions import (
-    AccountAny,
-    AccountCount,
-    AccountTrait,
-    InSegment,
-    Likely,
-    Percentile,
-    Score,
-    Top,
-    TraitValue,
-)
+from segserver.rules.expressions.conditions import AccountAny, InSegment, Likely, Percentile, Top
+from segserver.rules.expressions.values import AccountCount, AccountTrait, Score, TraitValue
 from segserver.rules.findings import Findings
 from segserver.rules.program import ExclusiveBlock, ModelBlock, SegmentBlock, TraitBlock
 from segserver.rules.reading.unsupported import refuse
-from segserver.specs import Catalog
+from segserver.rules.walk import walk_with_traits
+from segserver.specs.catalog import Catalog
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +110,7 @@ def _read(value: object, kept: Kept) -> Iterator[_Unkept]:
         seen.add(item.segment)
         return kept.segments[item.segment].where if item.segment in kept.segments else None
 
-    for item in inside(value, kept.traits, members):
+    for item in walk_with_traits(value, kept.traits, members):
         if isinstance(item, _Unkept):
             yield item
         if getattr(item, "in_contact_zone", False):

@@ -6,15 +6,15 @@ from decimal import Decimal
 
 from segserver.rules.checking.scope import Scope
 from segserver.rules.checking.values import value
-from segserver.rules.expressions import Condition, Near
-from segserver.rules.reading import nodes
-from segserver.specs import Kind
+from segserver.rules.expressions.conditions import Condition, Near
+from segserver.rules.reading import condition_nodes, nodes
+from segserver.specs.types import Kind
 
 KILOMETRES = {"km": Decimal(1), "mi": Decimal("1.609344"), "m": Decimal("0.001")}
 """How long each unit of distance is."""
 
 
-def near(node: nodes.NearNode, scope: Scope) -> Condition | None:
+def near(node: condition_nodes.NearNode, scope: Scope) -> Condition | None:
     """`home within 30 km of (48.85, 2.35)`."""
     checked = value(node.value, scope)
     distance = _kilometres(node.distance, scope)
@@ -29,14 +29,16 @@ def near(node: nodes.NearNode, scope: Scope) -> Condition | None:
         return None
     if distance is None or latitude is None or longitude is None:
         return None
-    return Near(checked, distance, latitude, longitude, node.span)
+    return Near(checked, distance, latitude, longitude, span=node.span)
 
 
 def _kilometres(distance: nodes.Quantity, scope: Scope) -> Decimal | None:
     number = f"{distance.number:f}"
     if distance.unit is None or distance.percent:
         message = "a distance needs its unit"
-        scope.findings.error("unit-mismatch", distance.span, message, f"write `{number} km`, `{number} mi` or m")
+        scope.findings.error(
+            "unit-mismatch", distance.span, message, f"write `{number} km`, `{number} mi` or `{number} m`"
+        )
         return None
     factor = KILOMETRES.get(distance.unit.text)
     if factor is None:

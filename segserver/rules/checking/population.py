@@ -8,9 +8,10 @@ from segserver.rules.checking.quantities import share, whole
 from segserver.rules.checking.scope import Scope
 from segserver.rules.checking.types import is_constant
 from segserver.rules.checking.values import value
-from segserver.rules.expressions import All, Condition, InBucket, Percentile, Top, Value
-from segserver.rules.reading import nodes
-from segserver.specs import Kind
+from segserver.rules.expressions.conditions import All, Condition, InBucket, Percentile, Top
+from segserver.rules.expressions.values import Value
+from segserver.rules.reading import condition_nodes, nodes
+from segserver.specs.types import Kind
 
 BUCKETS = 10_000
 
@@ -33,7 +34,7 @@ def ranked(node: nodes.Value, scope: Scope, *, example: str) -> Value | None:
     return checked
 
 
-def top(node: nodes.TopNode, scope: Scope) -> Condition | None:
+def top(node: condition_nodes.TopNode, scope: Scope) -> Condition | None:
     """`top 10% by v`, `top 5000 by v among segment x`."""
     places = node.places
     part = share(places, scope.findings) if places.percent else None
@@ -41,21 +42,21 @@ def top(node: nodes.TopNode, scope: Scope) -> Condition | None:
     by = ranked(node.by, scope, example="top 10% by score(buy_soon)")
     if not _is_segment(node.among, scope) or by is None or (part is None and count is None):
         return None
-    return Top(by, part, count, _name(node.among), node.span)
+    return Top(by, part, count, _name(node.among), span=node.span)
 
 
-def _is_segment(among: nodes.Member | None, scope: Scope) -> bool:
+def _is_segment(among: condition_nodes.Member | None, scope: Scope) -> bool:
     return among is None or scope.has_segment(among.segment)
 
 
-def _name(among: nodes.Member | None) -> str | None:
+def _name(among: condition_nodes.Member | None) -> str | None:
     return None if among is None else among.segment.text
 
 
 # ---- percentiles ---------------------------------------------------------------------------------------------------
 
 
-def percentile(node: nodes.PercentileNode, scope: Scope) -> Condition | None:
+def percentile(node: condition_nodes.PercentileNode, scope: Scope) -> Condition | None:
     """`percentile of v >= 90`, `percentile of v between 10 and 90`."""
     by = ranked(node.by, scope, example="percentile of spend >= 90")
     bounds = [_percent(bound, scope) for bound in node.bounds]
@@ -68,14 +69,14 @@ def percentile(node: nodes.PercentileNode, scope: Scope) -> Condition | None:
         return None
     among = _name(node.among)
     if node.op != "between":
-        return Percentile(node.op, by, known[0], among, node.span)
+        return Percentile(node.op, by, known[0], among, span=node.span)
     low, high = known
     if low > high:
         message = "the lower bound is above the upper one"
         scope.findings.error("reversed-between", node.span, message, "swap the bounds")
         return None
-    bounded = (Percentile(">=", by, low, among, node.span), Percentile("<=", by, high, among, node.span))
-    return All(bounded, node.span)
+    bounded = (Percentile(">=", by, low, among, span=node.span), Percentile("<=", by, high, among, span=node.span))
+    return All(bounded, span=node.span)
 
 
 def _percent(bound: nodes.Quantity, scope: Scope) -> Decimal | None:
@@ -89,7 +90,7 @@ def _percent(bound: nodes.Quantity, scope: Scope) -> Decimal | None:
 # ---- buckets -------------------------------------------------------------------------------------------------------
 
 
-def bucket(node: nodes.BucketNode, scope: Scope) -> Condition | None:
+def bucket(node: condition_nodes.BucketNode, scope: Scope) -> Condition | None:
     """`bucket("name") in 0 to 4999`."""
     low, high = _bucket(node.low, scope), _bucket(node.high, scope)
     if not node.name.text.strip():
@@ -104,7 +105,7 @@ def bucket(node: nodes.BucketNode, scope: Scope) -> Condition | None:
         message = f"no bucket is between {low} and {high}"
         scope.findings.error("reversed-between", node.span, message, f"write `in {high} to {low}`")
         return None
-    return InBucket(node.name.text, low, high, node.span)
+    return InBucket(node.name.text, low, high, span=node.span)
 
 
 def _bucket(node: nodes.Quantity, scope: Scope) -> int | None:

@@ -30,10 +30,8 @@ ABOUT = {
 def unit_of(quantity: nodes.Quantity, findings: Findings) -> Unit | None:
     """The unit of time that a length of time is written in; None, with a finding, if it has none."""
     if quantity.unit is None:
-        number = f"{quantity.number:f}"
-        findings.error(
-            "duration-needs-unit", quantity.span, "a length of time needs its unit", f"for example `{number} days`"
-        )
+        example = f"for example `{quantity.number:f} {'day' if quantity.number == 1 else 'days'}`"
+        findings.error("duration-needs-unit", quantity.span, "a length of time needs its unit", example)
         return None
     unit = UNITS.get(quantity.unit.text)
     if unit is None:

@@ -12,23 +12,26 @@ from segserver.errors import Span
 from segserver.rules.checking import targets
 from segserver.rules.checking.clauses import Clauses
 from segserver.rules.checking.conditions import condition
-from segserver.rules.checking.inside import inside
 from segserver.rules.checking.quantities import exact, share, whole
 from segserver.rules.checking.scope import CREATED_AT, Scope
 from segserver.rules.checking.values import value
-from segserver.rules.expressions import AccountAny, AccountCount, Percentile, Top, Value
+from segserver.rules.expressions.conditions import AccountAny, Percentile, Top
+from segserver.rules.expressions.values import AccountCount, Value
 from segserver.rules.findings import Findings
 from segserver.rules.program import ScenarioBlock, TraitBlock
-from segserver.rules.reading import nodes
+from segserver.rules.reading import block_nodes, nodes
 from segserver.rules.suggest import did_you_mean
-from segserver.specs import ChannelCaps, Hours, Kind, Sender, Step, Target
+from segserver.rules.walk import walk_with_traits
+from segserver.specs.cadence import ChannelCaps, Hours, Sender, Step
+from segserver.specs.targets import Target
+from segserver.specs.types import Kind
 
 _OVER_CONTACTS = (Top, Percentile, AccountAny, AccountCount)
 _PRIORITIES = {"high": 3, "normal": 2, "low": 1}
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}|[{}]")
 
 
-def scenario(node: nodes.BlockNode, scope: Scope, caps: Mapping[str, ChannelCaps]) -> ScenarioBlock | None:
+def scenario(node: block_nodes.BlockNode, scope: Scope, caps: Mapping[str, ChannelCaps]) -> ScenarioBlock | None:
     """A scenario; None if what it needs to be planned is at fault.
 
     Args:
@@ -85,7 +88,7 @@ def refuse_rankings(block: ScenarioBlock, traits: Mapping[str, TraitBlock], find
     for written in (block.value, block.stop):
         if written is None:
             continue
-        found = next((item for item in inside(written, traits) if isinstance(item, _OVER_CONTACTS)), None)
+        found = next((item for item in walk_with_traits(written, traits) if isinstance(item, _OVER_CONTACTS)), None)
         if found is not None:
             message = "this looks at other contacts, and a scenario looks at one contact at a time"
             hint = "put it into a segment and write `in segment x`"
@@ -113,7 +116,7 @@ def _channels(clauses: Clauses, scope: Scope) -> dict[str, nodes.Name]:
 
 
 def _senders(clauses: Clauses, channels: Mapping[str, nodes.Name], scope: Scope) -> tuple[Sender, ...]:
-    first: dict[str, nodes.SenderNode] = {}
+    first: dict[str, block_nodes.SenderNode] = {}
     senders: dict[str, Sender] = {}
     broken = any(not isinstance(clause.content, tuple) for clause in clauses.all("send"))
     for node in (
@@ -178,7 +181,7 @@ def _steps(clauses: Clauses, scope: Scope) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def _step(node: nodes.StepNode, before: list[Step], clauses: Clauses, scope: Scope) -> Step | None:
+def _step(node: block_nodes.StepNode, before: list[Step], clauses: Clauses, scope: Scope) -> Step | None:
     findings = scope.findings
     if node.content is not None:
         _check_placeholders(node.content, scope)
@@ -256,7 +259,7 @@ def _value(clauses: Clauses, scope: Scope) -> Value | None:
 
 
 def _hours(clauses: Clauses, scope: Scope) -> Hours | None:
-    node = clauses.content("between", nodes.HoursNode)
+    node = clauses.content("between", block_nodes.HoursNode)
     if node is None:
         return None
     if node.start_minute >= node.end_minute:

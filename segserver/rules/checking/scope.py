@@ -6,23 +6,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from segserver.errors import Span
-from segserver.rules.expressions import (
-    AccountAny,
+from segserver.rules.expressions.conditions import AccountAny, Condition
+from segserver.rules.expressions.values import (
     AccountCount,
     AccountTrait,
     ComputedTrait,
-    Condition,
     CreatedAt,
     PropertyValue,
     TraitValue,
     Value,
 )
 from segserver.rules.findings import Findings
-from segserver.rules.reading import nodes
+from segserver.rules.reading import condition_nodes, nodes
 from segserver.rules.reading.keywords import ACCOUNT, PREVIOUS
 from segserver.rules.reading.unsupported import refuse
 from segserver.rules.suggest import did_you_mean, listed
-from segserver.specs import Catalog, Event, Type
+from segserver.specs.catalog import Catalog, Event
+from segserver.specs.types import Type
 
 CREATED_AT = "created_at"
 
@@ -32,9 +32,9 @@ _SAID_ELSEWHERE = {
     **dict.fromkeys(("everyone", "everybody", "anyone", "all"), "for everybody write `true`"),
     **dict.fromkeys(("email", "phone"), "an identity can be compared where a connection maps it as a trait, too"),
     "tomorrow": "write `after today and ... before 1 day from now`",
-    "now": "write `0 days ago`",
+    "now": "write `30 days ago`, and `0 days ago` for now",
     "never": "write `did not` and the event",
-    **dict.fromkeys(("yes", "no"), "write `is true` or `is false`"),
+    **dict.fromkeys(("yes", "no", "true", "false"), "write `is true` or `is false`"),
 }
 """Names that other products have, and what they are here."""
 
@@ -60,7 +60,7 @@ class Scope:
     segments: frozenset[str]
     models: frozenset[str]
     findings: Findings
-    condition: Callable[[nodes.Condition, Scope], Condition | None]
+    condition: Callable[[condition_nodes.Condition, Scope], Condition | None]
     event: Event | None = None
     over_accounts: list[AccountAny | AccountCount] = field(default_factory=list)
 
@@ -74,13 +74,13 @@ class Scope:
             return self._property(node, self.event)
         name = node.name.text
         if name == CREATED_AT:
-            return CreatedAt(node.span)
+            return CreatedAt(span=node.span)
         synced = self.catalog.traits.get(name)
         if synced is not None:
             return TraitValue(name, synced.type, span=node.span)
         if name in self.traits:
             kind = self.traits[name]
-            return None if kind is None else ComputedTrait(name, kind, node.span)
+            return None if kind is None else ComputedTrait(name, kind, span=node.span)
         self.findings.error("unknown-name", node.span, f"there is no trait `{name}`", self._trait_hint(name))
         return None
 
@@ -104,7 +104,7 @@ class Scope:
             self.findings.error("bad-sequence", node.span, message, hint)
         elif self.event is not None:
             message = "inside `where` only properties of the event and written values can be compared"
-            own = owner == self.event.name
+            own = owner == self.event.name or (not self._is_owner(owner) and name in self.event.properties)
             hint = f"write the bare name: `{name}`" if own else "put this condition outside `where`"
             self.findings.error("type-mismatch", node.span, message, hint)
         elif owner == ACCOUNT:
@@ -122,7 +122,7 @@ class Scope:
         if not self.has_accounts(node.span):
             return None
         if name in known:
-            return AccountTrait(name, known[name].type, node.span)
+            return AccountTrait(name, known[name].type, span=node.span)
         hint = did_you_mean(name, known, otherwise=f"accounts have {listed(known)}")
         if name in self.catalog.traits:
             hint = f"`{name}` is a trait of the contact: write it without `{ACCOUNT}.`"
@@ -146,8 +146,10 @@ class Scope:
             self.findings.error("type-mismatch", node.span, "an event's property alone is no value", hint)
         else:
             known = {*self.catalog.connections, *self.catalog.events, ACCOUNT}
-            hint_ = did_you_mean(owner, known)
-            self.findings.error("unknown-name", node.owner.span, f"there is no connection or event `{owner}`", hint_)
+            cure = did_you_mean(owner, known)
+            if name in self.catalog.traits or name in self.traits:
+                cure = f"`{name}` is a trait of the contact: write it without `{owner}.`"
+            self.findings.error("unknown-name", node.owner.span, f"there is no connection or event `{owner}`", cure)
 
     def _trait_hint(self, name: str) -> str | None:
         if name == ACCOUNT and self.catalog.account_traits:
@@ -164,14 +166,13 @@ class Scope:
         known = [*self.catalog.traits, *self.traits, CREATED_AT]
         if name.casefold() in _SAID_ELSEWHERE:
             return _SAID_ELSEWHERE[name.casefold()]
-        written = f'; a text stands in quotes: "{name}"' if name[0].isupper() else ""
-        return did_you_mean(name, known, otherwise=f"traits are {listed(known)}{written}")
+        return did_you_mean(name, known, otherwise=f'traits are {listed(known)}; a text stands in quotes: "{name}"')
 
     def _property(self, node: nodes.Reference, event: Event) -> Value | None:
         name = node.name.text
         kind = event.properties.get(name)
         if kind is not None:
-            return PropertyValue(name, kind, node.span)
+            return PropertyValue(name, kind, span=node.span)
         self._unknown_property(node.name, event)
         return None
 
@@ -194,10 +195,21 @@ class Scope:
         """The event of that name."""
         event = self.catalog.events.get(name.text)
         if event is None:
-            known = self.catalog.events
-            hint = did_you_mean(name.text, known, otherwise=f"events are {listed(known)}" if known else None)
-            self.findings.error("unknown-event", name.span, f"there is no event `{name.text}`", hint)
+            self.findings.error(
+                "unknown-event", name.span, f"there is no event `{name.text}`", self._event_hint(name.text)
+            )
         return event
+
+    def _event_hint(self, name: str) -> str | None:
+        known = self.catalog.events
+        owner = next((event for event, of in known.items() if name in of.properties), None)
+        if owner is not None:
+            return f"`{name}` is a property of `{owner}`: write `{owner}.{name}`, or `{owner} where {name} ...`"
+        if name in self.segments:
+            return f"`{name}` is a segment: write `in segment {name}`"
+        if name in self.catalog.traits or name in self.traits:
+            return f"`{name}` is a trait: compare it without `did`"
+        return did_you_mean(name, known, otherwise=f"events are {listed(known)}" if known else None)
 
     def has_segment(self, name: nodes.Name) -> bool:
         """Whether there is a segment of that name."""

@@ -11,32 +11,35 @@ from segserver.rules.checking.conditions import condition
 from segserver.rules.checking.quantities import share, whole
 from segserver.rules.checking.scope import Scope
 from segserver.rules.checking.values import value
-from segserver.rules.expressions import Condition, Value
+from segserver.rules.expressions.conditions import Condition
+from segserver.rules.expressions.values import Value
 from segserver.rules.findings import Findings
 from segserver.rules.program import Guard, SegmentBlock, TraitBlock
-from segserver.rules.reading import nodes
-from segserver.specs import BOOLEAN, Catalog, Target, Type
+from segserver.rules.reading import block_nodes, condition_nodes, nodes
+from segserver.specs.catalog import Catalog
+from segserver.specs.targets import Target
+from segserver.specs.types import BOOLEAN, Type
 
 
-def expression(node: nodes.Condition, scope: Scope) -> tuple[Value | Condition, Type] | None:
+def expression(node: condition_nodes.Condition, scope: Scope) -> tuple[Value | Condition, Type] | None:
     """A value or a condition, with the type it gives; None if it is at fault, which is then reported."""
     bare = node
-    while isinstance(bare, nodes.Group):
+    while isinstance(bare, condition_nodes.Group):
         bare = bare.item
-    if isinstance(bare, nodes.Bare):
+    if isinstance(bare, condition_nodes.Bare):
         checked = value(bare.value, scope)
         return None if checked is None else (checked, checked.type)
     verdict = condition(bare, scope)
     return None if verdict is None else (verdict, BOOLEAN)
 
 
-def trait(node: nodes.TraitNode, scope: Scope) -> TraitBlock | None:
+def trait(node: block_nodes.TraitNode, scope: Scope) -> TraitBlock | None:
     """A computed trait."""
     checked = expression(node.expression, scope)
-    return None if checked is None else TraitBlock(node.name.text, *checked, node.name.span)
+    return None if checked is None else TraitBlock(node.name.text, *checked, span=node.name.span)
 
 
-def segment(node: nodes.BlockNode, scope: Scope, zone: str) -> SegmentBlock | None:
+def segment(node: block_nodes.BlockNode, scope: Scope, zone: str) -> SegmentBlock | None:
     """A segment; None if what decides its membership is at fault, or its `where` missing.
 
     Args:
@@ -85,9 +88,9 @@ def _condition(clauses: Clauses, key: str, scope: Scope) -> Condition | None:
 
 
 def _targets(clauses: Clauses, scope: Scope) -> tuple[Target, ...]:
-    found: dict[Target, nodes.Clause] = {}
+    found: dict[Target, block_nodes.Clause] = {}
     for clause in clauses.all("push to"):
-        if not isinstance(clause.content, nodes.Push):
+        if not isinstance(clause.content, block_nodes.Push):
             continue
         place = targets.target(clause.content, targets.PUSH, scope.catalog, scope.findings)
         if place in found:
@@ -99,11 +102,11 @@ def _targets(clauses: Clauses, scope: Scope) -> tuple[Target, ...]:
     return tuple(found)
 
 
-def pushed(node: nodes.BlockNode, catalog: Catalog) -> list[tuple[Target, Span]]:
+def pushed(node: block_nodes.BlockNode, catalog: Catalog) -> list[tuple[Target, Span]]:
     """The targets of a segment that exist, each once, with the place that says so."""
     found: dict[Target, Span] = {}
     for clause in node.clauses:
-        if clause.key == "push to" and isinstance(clause.content, nodes.Push):
+        if clause.key == "push to" and isinstance(clause.content, block_nodes.Push):
             place = targets.target(clause.content, targets.PUSH, catalog, Findings())
             if place is not None:
                 found.setdefault(place, clause.span)

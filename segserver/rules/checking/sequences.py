@@ -8,13 +8,15 @@ from segserver.rules.checking.events import refuse_times
 from segserver.rules.checking.quantities import exact
 from segserver.rules.checking.scope import Scope
 from segserver.rules.checking.windows import window
-from segserver.rules.expressions import All, Condition, Link, Sequence, SequenceStep
-from segserver.rules.reading import nodes
+from segserver.rules.expressions.conditions import All, Condition
+from segserver.rules.expressions.history import Link, Sequence, SequenceStep
+from segserver.rules.reading import condition_nodes, nodes
 from segserver.rules.reading.keywords import PREVIOUS
-from segserver.specs import Event, Kind
+from segserver.specs.catalog import Event
+from segserver.specs.types import Kind
 
 
-def sequence(node: nodes.SequenceNode, scope: Scope) -> Condition | None:
+def sequence(node: condition_nodes.SequenceNode, scope: Scope) -> Condition | None:
     """`did a then b within 2 days then not c within 7 days in last 30 days`."""
     fits = [_has_its_place(node, index, scope) for index in range(len(node.steps))]
     frame = window(node.steps[-1].events.window, scope)
@@ -28,11 +30,11 @@ def sequence(node: nodes.SequenceNode, scope: Scope) -> Condition | None:
     if frame is None or not all(fits) or len(known) < len(steps):
         return None
     if node.steps[-1].negated:
-        return Sequence(known[:-1], known[-1], frame, node.span)
-    return Sequence(known, None, frame, node.span)
+        return Sequence(known[:-1], known[-1], frame, span=node.span)
+    return Sequence(known, None, frame, span=node.span)
 
 
-def _has_its_place(node: nodes.SequenceNode, index: int, scope: Scope) -> bool:
+def _has_its_place(node: condition_nodes.SequenceNode, index: int, scope: Scope) -> bool:
     """Whether a step may stand where it stands, with all it has; what may not is reported."""
     step, last = node.steps[index], index == len(node.steps) - 1
     refuse_times(step.times, "a step of a sequence happens once", scope)
@@ -67,7 +69,7 @@ class _Place:
     later: bool
 
 
-def _step(node: nodes.SequenceStepNode, place: _Place, scope: Scope) -> SequenceStep | None:
+def _step(node: condition_nodes.SequenceStepNode, place: _Place, scope: Scope) -> SequenceStep | None:
     within = exact(node.within, scope.findings) if node.within else None
     if place.event is None:
         return None
@@ -81,10 +83,12 @@ def _step(node: nodes.SequenceStepNode, place: _Place, scope: Scope) -> Sequence
     if node.within is not None and within is None:
         return None
     known = tuple(link for link in links if link is not None)
-    return SequenceStep(place.event.name, where, known, within, node.span)
+    return SequenceStep(place.event.name, where, known, within, span=node.span)
 
 
-def _rest(whole: nodes.Condition | None, items: list[nodes.Condition], scope: Scope) -> Condition | None:
+def _rest(
+    whole: condition_nodes.Condition | None, items: list[condition_nodes.Condition], scope: Scope
+) -> Condition | None:
     """What a `where` says besides links, which is all of it if it has none."""
     if whole is None or not items:
         return None
@@ -94,21 +98,21 @@ def _rest(whole: nodes.Condition | None, items: list[nodes.Condition], scope: Sc
     known = tuple(item for item in checked if item is not None)
     if len(known) < len(items):
         return None
-    return known[0] if len(known) == 1 else All(known, whole.span)
+    return known[0] if len(known) == 1 else All(known, span=whole.span)
 
 
-def _conjuncts(node: nodes.Condition) -> list[nodes.Condition]:
+def _conjuncts(node: condition_nodes.Condition) -> list[condition_nodes.Condition]:
     """What `and` joins, through parentheses."""
-    while isinstance(node, nodes.Group):
+    while isinstance(node, condition_nodes.Group):
         node = node.item
-    if isinstance(node, nodes.Combination) and node.op == "and":
+    if isinstance(node, condition_nodes.Combination) and node.op == "and":
         return [part for item in node.items for part in _conjuncts(item)]
     return [node]
 
 
-def _link_sides(node: nodes.Condition) -> tuple[nodes.Name, nodes.Name] | None:
+def _link_sides(node: condition_nodes.Condition) -> tuple[nodes.Name, nodes.Name] | None:
     """The property and that of the step before which it equals; None if the condition is no link."""
-    if not isinstance(node, nodes.Compare) or node.op != "=":
+    if not isinstance(node, condition_nodes.Compare) or node.op != "=":
         return None
     for own, other in ((node.left, node.right), (node.right, node.left)):
         if isinstance(own, nodes.Reference) and isinstance(other, nodes.Dotted) and other.owner.text == PREVIOUS:
@@ -116,7 +120,7 @@ def _link_sides(node: nodes.Condition) -> tuple[nodes.Name, nodes.Name] | None:
     return None
 
 
-def _link(node: nodes.Condition, place: _Place, scope: Scope) -> Link | None:
+def _link(node: condition_nodes.Condition, place: _Place, scope: Scope) -> Link | None:
     sides = _link_sides(node)
     if sides is None or place.event is None:
         return None
@@ -132,7 +136,7 @@ def _link(node: nodes.Condition, place: _Place, scope: Scope) -> Link | None:
         hint = "link by two properties of the same type, in the same unit: texts, numbers or dates"
         scope.findings.error(code, node.span, message, hint)
         return None
-    if isinstance(node, nodes.Compare) and node.ignoring_case:
+    if isinstance(node, condition_nodes.Compare) and node.ignoring_case:
         message = f"`{PREVIOUS}.{sides[1].text}` is compared as it is"
         scope.findings.error("type-mismatch", node.span, message, "leave `ignoring case` out")
         return None

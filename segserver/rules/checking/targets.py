@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 
 from segserver.rules.findings import Findings
-from segserver.rules.reading import nodes
+from segserver.rules.reading import block_nodes, nodes
 from segserver.rules.suggest import did_you_mean, listed
-from segserver.specs import Catalog, Sender, Target
+from segserver.specs.cadence import Sender
+from segserver.specs.catalog import Catalog
+from segserver.specs.targets import Target
 
 PUSH: Mapping[str, Mapping[str, str]] = {
     "hubspot": {"list": "list", "property": "property"},
@@ -38,7 +40,7 @@ _RESERVED_PREFIXES = ("_", "firebase_", "ga_", "google_")
 
 
 def target(
-    node: nodes.Push, allowed: Mapping[str, Mapping[str, str]], catalog: Catalog, findings: Findings
+    node: block_nodes.Push, allowed: Mapping[str, Mapping[str, str]], catalog: Catalog, findings: Findings
 ) -> Target | None:
     """The place a clause names; None, with a finding, if there is no such place.
 
@@ -64,7 +66,7 @@ def target(
     return Target(connection, kind, name) if _is_named(node, kind, findings) else None
 
 
-def sender(node: nodes.SenderNode, catalog: Catalog, findings: Findings) -> Sender | None:
+def sender(node: block_nodes.SenderNode, catalog: Catalog, findings: Findings) -> Sender | None:
     """The sender a clause names; None, with a finding, if there is no such place."""
     place = target(node.target, SEND, catalog, findings)
     return None if place is None else Sender(node.channel.text, place.connection, place.kind, place.name)
@@ -97,7 +99,7 @@ def _unknown(name: nodes.Name, same_kind: list[str], catalog: Catalog, findings:
     findings.error("unknown-connection", name.span, message, hint)
 
 
-def _is_named(node: nodes.Push, kind: str, findings: Findings) -> bool:
+def _is_named(node: block_nodes.Push, kind: str, findings: Findings) -> bool:
     """Whether the name is one that the destination takes."""
     fault: tuple[str, str | None] | None = None
     if kind == "properties":

@@ -11,22 +11,15 @@ from segserver.rules.checking.given import Given
 from segserver.rules.checking.instants import instant
 from segserver.rules.checking.quantities import exact
 from segserver.rules.checking.scope import Scope
-from segserver.rules.program import (
-    Expectation,
-    GivenChange,
-    GivenContact,
-    GivenEvent,
-    GivenMembership,
-    TestBlock,
-)
-from segserver.rules.reading import nodes
+from segserver.rules.program import Expectation, GivenChange, GivenContact, GivenEvent, GivenMembership, TestBlock
+from segserver.rules.reading import block_nodes, nodes
 
 ACCOUNT = "account"
 _ANY_DAY = datetime(2000, 1, 1)
 """Stands in for an instant that is at fault, so that the rest is checked all the same."""
 
 
-def given_test(node: nodes.TestNode, scope: Scope, zone: str) -> TestBlock | None:
+def given_test(node: block_nodes.TestNode, scope: Scope, zone: str) -> TestBlock | None:
     """A test of segments; None if its instant is at fault.
 
     Args:
@@ -41,10 +34,10 @@ def given_test(node: nodes.TestNode, scope: Scope, zone: str) -> TestBlock | Non
     now = None if at is None else instant(at, zone, scope.findings)
     given = Given(scope, zone)
     contacts = [_Contact(contact, now or _ANY_DAY, given, scope).checked() for contact in node.contacts]
-    return None if now is None else TestBlock(node.title.text, now, tuple(contacts), node.title.span)
+    return None if now is None else TestBlock(node.title.text, now, tuple(contacts), span=node.title.span)
 
 
-def _at(node: nodes.TestNode, scope: Scope) -> nodes.Day | None:
+def _at(node: block_nodes.TestNode, scope: Scope) -> nodes.Day | None:
     if not node.at:
         message, hint = "this test has no `at`", "write `at 2026-03-01 09:00`"
         scope.findings.error("missing-clause", node.title.span, message, hint)
@@ -59,7 +52,7 @@ def _at(node: nodes.TestNode, scope: Scope) -> nodes.Day | None:
 class _Contact:
     """Checks one contact of a test."""
 
-    def __init__(self, node: nodes.GivenNode, now: datetime, given: Given, scope: Scope) -> None:
+    def __init__(self, node: block_nodes.GivenNode, now: datetime, given: Given, scope: Scope) -> None:
         self._node = node
         self._now = now
         self._given = given
@@ -90,14 +83,14 @@ class _Contact:
             message, hint = "nothing is expected of this contact", "write `expect in a_segment`"
             self._findings.error("missing-clause", self._node.span, message, hint)
         return tuple(
-            Expectation(member.segment.text, not member.negated, member.span)
+            Expectation(member.segment.text, not member.negated, span=member.span)
             for member in self._node.expected
             if self._scope.has_segment(member.segment)
         )
 
     # ---- the account
 
-    def _is_account(self, item: nodes.GivenValue) -> bool:
+    def _is_account(self, item: block_nodes.GivenValue) -> bool:
         """Whether this names the account itself; a synced trait may be called `account` where accounts have none."""
         return item.name.text == ACCOUNT and ACCOUNT not in self._scope.catalog.traits
 
@@ -125,7 +118,7 @@ class _Contact:
 
     # ---- what it did, was and had
 
-    def _events(self, node: nodes.GivenDid) -> list[GivenEvent]:
+    def _events(self, node: block_nodes.GivenDid) -> list[GivenEvent]:
         lengths = [exact(before, self._findings, zero=True) for before in node.before]
         properties = self._given.properties(node.properties, node.event)
         if properties is None:
@@ -133,7 +126,7 @@ class _Contact:
         return [GivenEvent(node.event.text, self._now - length, properties) for length in lengths if length is not None]
 
     def _memberships(self) -> tuple[GivenMembership, ...]:
-        first: dict[str, nodes.GivenMember] = {}
+        first: dict[str, block_nodes.GivenMember] = {}
         found: list[GivenMembership] = []
         for node in self._node.memberships:
             name = node.segment.text
@@ -148,7 +141,7 @@ class _Contact:
 
     def _changes(self) -> tuple[GivenChange, ...]:
         """The changes of traits in time order; each begins with what the one before left."""
-        found: dict[str, list[tuple[GivenChange, nodes.GivenChanged]]] = defaultdict(list)
+        found: dict[str, list[tuple[GivenChange, block_nodes.GivenChanged]]] = defaultdict(list)
         for node in self._node.changes:
             change = self._change(node)
             if change is not None:
@@ -162,7 +155,7 @@ class _Contact:
                     self._findings.error("conflicting-clauses", node.span, message, hint)
         return tuple(sorted((change for chain in found.values() for change, _ in chain), key=lambda c: c.changed_at))
 
-    def _change(self, node: nodes.GivenChanged) -> GivenChange | None:
+    def _change(self, node: block_nodes.GivenChanged) -> GivenChange | None:
         trait = self._scope.catalog.traits.get(node.name.text)
         ago = exact(node.ago, self._findings, zero=True)
         if trait is None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from decimal import Decimal
 
 from segserver.errors import Span
-from segserver.rules.expressions import Arithmetic, Literal, PropertyValue, TraitValue, Value
+from segserver.rules.expressions.values import Arithmetic, Literal, PropertyValue, TraitValue, Value
 from segserver.rules.findings import Findings
-from segserver.specs import DURATION, NUMBER, Kind, Type
+from segserver.specs.types import DURATION, NUMBER, Kind, Type
 
 INSTANTS = frozenset({Kind.INSTANT, Kind.DATE})
+_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+_THOUSANDS = {"k": 1_000, "m": 1_000_000, "mio": 1_000_000}
+
 ORDERED = frozenset({Kind.NUMBER, Kind.DURATION}) | INSTANTS
 
 
@@ -37,12 +43,28 @@ def agree(left: Value, right: Value, place: Span, findings: Findings, *, verb: s
     if right.type.unit is None and is_constant(right):
         return left, adopt(right, left.type)
     message = f"{_unit(left.type)} cannot be {verb} {_unit(right.type)}"
-    findings.error("unit-mismatch", place, message, _conversion(left.type.unit, right.type.unit))
+    findings.error("unit-mismatch", place, message, _misspelled(left, right) or _conversion(left, right))
     return None
 
 
-def _conversion(left: str | None, right: str | None) -> str:
+def _misspelled(left: Value, right: Value) -> str | None:
+    """The cure where the unit of a written number can be no currency: they have three capital letters."""
+    for written, other in ((left, right), (right, left)):
+        unit = written.type.unit
+        if not isinstance(written, Literal) or unit is None or _CURRENCY.fullmatch(unit) or unit == other.type.unit:
+            continue
+        if unit.casefold() in _THOUSANDS and isinstance(written.value, Decimal):
+            return f"write the number out: {written.value * _THOUSANDS[unit.casefold()]:f}"
+        if other.type.unit is None:
+            return f"leave `{unit}` out"
+        same = unit[:2].upper() == other.type.unit[:2]
+        return f"the unit is `{other.type.unit}`" if same else f"the other side is in `{other.type.unit}`"
+    return None
+
+
+def _conversion(one: Value, other: Value) -> str:
     """How a number gets the unit of another."""
+    left, right = one.type.unit, other.type.unit
     if left and right:
         return f"nothing is converted by itself; with a rate of your own it is `... / 1 {left} * 0.9 {right}`"
     unit = left or right
@@ -76,6 +98,8 @@ def _cure(left: Value, right: Value) -> str | None:
         return "a length of time becomes a number by `... / 1 day`"
     if Kind.DURATION in kinds and not INSTANTS.isdisjoint(kinds):
         return "write `before 30 days ago` or `after 30 days ago`"
+    if Kind.PLACE in kinds:
+        return "write `within 30 km of (48.85, 2.35)`"
     named = next((side for side in (left, right) if isinstance(side, TraitValue | PropertyValue)), None)
     return None if named is None else f"`{named.name}` is {named.type}; its connection can declare another `type:`"
 
@@ -92,7 +116,8 @@ def _written_otherwise(kind: Kind, literal: Literal) -> str | None:
     if kind in INSTANTS and literal.type.kind is Kind.NUMBER:
         return "write a date such as 2026-03-01, or `after 30 days ago`"
     if kind is Kind.NUMBER and literal.type.kind is Kind.TEXT:
-        return "numbers stand without quotes: 5"
+        said = str(literal.value)
+        return f"numbers stand without quotes: {said if _NUMBER.fullmatch(said) else 5}"
     return None
 
 
@@ -132,7 +157,7 @@ def arithmetic(op: str, left: Value, right: Value, place: Span, findings: Findin
         cure = "numbers are multiplied and divided, and lengths of time by numbers"
         findings.error("type-mismatch", place, message, cure)
         return None
-    return Arithmetic(op, left, right, result, place)
+    return Arithmetic(op, left, right, result, span=place)
 
 
 def _sum(op: str, left: Value, right: Value, place: Span, findings: Findings) -> Value | None:
@@ -149,7 +174,7 @@ def _sum(op: str, left: Value, right: Value, place: Span, findings: Findings) ->
     if both is None:
         return None
     first, second = both if op == "+" else reversed(both)
-    return Arithmetic(op, first, second, first.type, place)
+    return Arithmetic(op, first, second, first.type, span=place)
 
 
 def _product(op: str, left: Value, right: Value, place: Span, findings: Findings) -> Value | None:
@@ -162,4 +187,4 @@ def _product(op: str, left: Value, right: Value, place: Span, findings: Findings
         message = f"`{op}` between {_unit(left.type)} and {_unit(right.type)} has no unit"
         findings.error("unit-mismatch", place, message, "only one side may have a unit")
         return None
-    return Arithmetic(op, left, right, Type(Kind.NUMBER, unit), place)
+    return Arithmetic(op, left, right, Type(Kind.NUMBER, unit), span=place)

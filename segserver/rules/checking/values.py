@@ -9,10 +9,11 @@ from segserver.rules.checking import types
 from segserver.rules.checking.quantities import UNITS, exact, length
 from segserver.rules.checking.scope import Scope
 from segserver.rules.checking.windows import window
-from segserver.rules.expressions import AccountCount, Aggregate, Instant, Literal, Measure, Points, Score, Value
+from segserver.rules.expressions.values import AccountCount, Aggregate, Instant, Literal, Measure, Points, Score, Value
 from segserver.rules.reading import nodes
 from segserver.rules.times import Ago, Fixed
-from segserver.specs import BOOLEAN, DURATION, NUMBER, TEXT, Event, Kind, Type
+from segserver.specs.catalog import Event
+from segserver.specs.types import BOOLEAN, DURATION, NUMBER, TEXT, Kind, Type
 
 
 def value(node: nodes.Value, scope: Scope) -> Value | None:
@@ -21,18 +22,18 @@ def value(node: nodes.Value, scope: Scope) -> Value | None:
         return None
     match node:
         case nodes.Quoted():
-            return Literal(node.text, TEXT, node.span)
+            return Literal(node.text, TEXT, span=node.span)
         case nodes.Quantity():
             return _quantity(node, scope)
         case nodes.Truth():
-            return Literal(node.value, BOOLEAN, node.span)
+            return Literal(node.value, BOOLEAN, span=node.span)
         case nodes.Day():
-            return Instant(Fixed(node.at), node.span)
+            return Instant(Fixed(node.at), span=node.span)
         case nodes.Relative():
-            return Instant(node.edge, node.span)
+            return Instant(node.edge, span=node.span)
         case nodes.AgoValue():
             size = length(node.quantity, scope.findings, zero=True)
-            return None if size is None else Instant(Ago(-size[0] if node.ahead else size[0], size[1]), node.span)
+            return None if size is None else Instant(Ago(-size[0] if node.ahead else size[0], size[1]), span=node.span)
         case nodes.Reference():
             return scope.reference(node)
         case nodes.Dotted():
@@ -50,7 +51,7 @@ def value(node: nodes.Value, scope: Scope) -> Value | None:
         case nodes.PointsValue():
             return _points(node, scope)
         case nodes.ScoreValue():
-            return Score(node.model.text, node.span) if scope.has_model(node.model) else None
+            return Score(node.model.text, span=node.span) if scope.has_model(node.model) else None
         case nodes.CurrentValue():
             return scope.current(node)
         case nodes.AccountCountValue():
@@ -60,9 +61,9 @@ def value(node: nodes.Value, scope: Scope) -> Value | None:
 def _quantity(node: nodes.Quantity, scope: Scope) -> Value | None:
     if node.unit is not None and node.unit.text in UNITS:
         size = exact(node, scope.findings, zero=True)
-        return None if size is None else Literal(size, DURATION, node.span)
+        return None if size is None else Literal(size, DURATION, span=node.span)
     number = node.number / 100 if node.percent else node.number
-    return Literal(number, Type(Kind.NUMBER, node.unit.text if node.unit else None), node.span)
+    return Literal(number, Type(Kind.NUMBER, node.unit.text if node.unit else None), span=node.span)
 
 
 def _operation(node: nodes.Operation, scope: Scope) -> Value | None:
@@ -70,21 +71,21 @@ def _operation(node: nodes.Operation, scope: Scope) -> Value | None:
     if left is None or right is None:
         return None
     if isinstance(left, Literal) and left.value == Decimal(0) and node.op == "-" and right.type.kind is Kind.DURATION:
-        left = Literal(timedelta(0), DURATION, left.span)
+        left = Literal(timedelta(0), DURATION, span=left.span)
     return types.arithmetic(node.op, left, right, node.span, scope.findings)
 
 
 def _points(node: nodes.PointsValue, scope: Scope) -> Value | None:
     checked = [(weight.number, scope.condition(condition, scope)) for weight, condition in node.criteria]
     criteria = tuple((weight, condition) for weight, condition in checked if condition is not None)
-    return Points(criteria, node.span) if len(criteria) == len(checked) else None
+    return Points(criteria, span=node.span) if len(criteria) == len(checked) else None
 
 
 def _account_count(node: nodes.AccountCountValue, scope: Scope) -> Value | None:
     where = None if node.where is None else scope.condition(node.where, scope)
     if not scope.has_accounts(node.span) or (where is None and node.where is not None):
         return None
-    found = AccountCount(where, node.span)
+    found = AccountCount(where, span=node.span)
     scope.over_accounts.append(found)
     return found
 
@@ -101,7 +102,7 @@ def _aggregate(node: nodes.AggregateValue, scope: Scope) -> Value | None:
     if kind is None:
         return None
     name = node.property.text if node.property else None
-    return Aggregate(node.measure, event.name, name, base.where, base.window, kind, node.span)
+    return Aggregate(node.measure, event.name, name, base.where, base.window, kind, span=node.span)
 
 
 def count(clause: nodes.EventClause, scope: Scope, event: Event | None, *, ahead: bool = False) -> Aggregate | None:
@@ -121,7 +122,7 @@ def count(clause: nodes.EventClause, scope: Scope, event: Event | None, *, ahead
         where = scope.condition(clause.where, scope.inside(event))
         if where is None:
             return None
-    return None if frame is None else Aggregate(Measure.COUNT, event.name, None, where, frame, NUMBER, clause.span)
+    return None if frame is None else Aggregate(Measure.COUNT, event.name, None, where, frame, NUMBER, span=clause.span)
 
 
 _SINCE = (Measure.SINCE_FIRST, Measure.SINCE_LAST)
@@ -159,8 +160,10 @@ _ACCEPTED = {
 
 def _result_type(measure: Measure, prop: nodes.Name, kind: Type, scope: Scope) -> Type | None:
     if kind.kind not in _ACCEPTED[measure]:
-        valid = ", ".join(sorted(_ACCEPTED[measure]))
+        *others, last = sorted(_ACCEPTED[measure])
+        valid = f"{', '.join(others)} or {last}" if others else last
+        counted = "; `distinct` counts different values" if kind.kind is Kind.TEXT else ""
         message = f"`{measure}` means nothing for {kind}"
-        scope.findings.error("type-mismatch", prop.span, message, f"it takes {valid}")
+        scope.findings.error("type-mismatch", prop.span, message, f"it takes {valid}{counted}")
         return None
     return NUMBER if measure is Measure.DISTINCT else kind

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from segserver.specs import Kind, Target, Type
+from segserver.specs.targets import Target
+from segserver.specs.types import Kind, Type
 
 
 @dataclass(frozen=True, slots=True)

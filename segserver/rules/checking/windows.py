@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from segserver.rules.checking.quantities import ABOUT, UNITS, exact, length
 from segserver.rules.checking.scope import Scope
 from segserver.rules.checking.types import INSTANTS
-from segserver.rules.expressions import Aggregate, Anniversary, Condition, CreatedAt, Value
-from segserver.rules.reading import nodes
-from segserver.rules.times import ALL_TIME, Ago, CalendarStart, Edge, Fixed, Unit, Window
+from segserver.rules.expressions.conditions import Anniversary, Condition
+from segserver.rules.expressions.values import Aggregate, CreatedAt, Value
+from segserver.rules.reading import condition_nodes, nodes
+from segserver.rules.times import ALL_TIME, Ago, CalendarStart, Fixed, Unit, Window
 
 WRITTEN_DATES = "written dates are meant in the workspace's time zone"
 
@@ -64,22 +65,20 @@ _CALENDAR = {
 def _written(node: nodes.WrittenWindow, scope: Scope) -> Window | None:
     if isinstance(node.start, nodes.Broken) or isinstance(node.end, nodes.Broken):
         return None
-    start = node.start.at if node.start else None
-    end = node.end.at if node.end else None
-    if node.end and node.inclusive and not node.end.timed:
-        end = node.end.at + timedelta(days=1)
-    if start is not None and end is not None and start >= end:
-        reversed_ = node.start is not None and node.end is not None and node.start.at > node.end.at
+    if node.end is None:
+        return Window(None if node.start is None else Fixed(node.start.at), None)
+    end = node.end.at + timedelta(days=1) if node.inclusive and not node.end.timed else node.end.at
+    if node.start is None:
+        return Window(None, Fixed(end))
+    if node.start.at >= end:
         code, message = (
-            ("reversed-between", "its start is after its end") if reversed_ else ("empty-window", "it is empty")
+            ("reversed-between", "its start is after its end")
+            if node.start.at > node.end.at
+            else ("empty-window", "it is empty")
         )
         scope.findings.error(code, node.span, f"this window holds nothing: {message}", "write the earlier date first")
         return None
-    return Window(_fixed(start), _fixed(end))
-
-
-def _fixed(at: datetime | None) -> Edge | None:
-    return None if at is None else Fixed(at)
+    return Window(Fixed(node.start.at), Fixed(end))
 
 
 # ---- the contact's time zone ---------------------------------------------------------------------------------------
@@ -116,11 +115,13 @@ def exact_unit(unit: Unit) -> str:
 
 LONGEST_YEAR = timedelta(days=366)
 _MINUTES_OF_A_DAY = 24 * 60
+_NO_WINDOW = "leave the window out; `changed in last 30 days` asks when a trait changed"
+
 _BIRTHDAY = "birthday"
 """The one trait that is known to come round every year without `anniversary of` before it."""
 
 
-def anniversary(node: nodes.AnniversaryNode, checked: Value | None, scope: Scope) -> Condition | None:
+def anniversary(node: condition_nodes.AnniversaryNode, checked: Value | None, scope: Scope) -> Condition | None:
     """`birthday in next 7 days`, `anniversary of v in next 7 days`, over the checked value."""
     zone = node.window if isinstance(node.window, nodes.ZonedWindow) else None
     plain = zone.window if zone else node.window
@@ -129,7 +130,9 @@ def anniversary(node: nodes.AnniversaryNode, checked: Value | None, scope: Scope
     if checked.type.kind not in INSTANTS:
         words = "in next" if plain.ahead else "in last"
         message = f"`{words}` behind a value needs a date or an instant, and this is {checked.type}"
-        scope.findings.error("type-mismatch", node.value.span, message, "compare it, with `>=` for example")
+        over_events = isinstance(checked, Aggregate)
+        hint = "the window stands inside: `count(purchase in last 30 days)`" if over_events else _NO_WINDOW
+        scope.findings.error("type-mismatch", node.value.span, message, hint)
         return None
     if not plain.ahead:
         message = f"`in last` is a window of events, and this is a value: {checked.type}"
@@ -143,7 +146,7 @@ def anniversary(node: nodes.AnniversaryNode, checked: Value | None, scope: Scope
     size = exact(plain.quantity, scope.findings)
     if size is None or not _whole_days(size, plain.quantity, scope):
         return None
-    return Anniversary(checked, size.days, zone is not None, node.span)
+    return Anniversary(checked, size.days, zone is not None, span=node.span)
 
 
 def _named(value: nodes.Value) -> str | None:

@@ -14,11 +14,11 @@ from segserver.rules.findings import Findings
 from segserver.rules.formatting.blocks import INDENT, Trait, block, trait
 from segserver.rules.formatting.comments import Word, shared, words
 from segserver.rules.formatting.respell import respell
-from segserver.rules.reading import nodes, outline
+from segserver.rules.reading import block_nodes, outline
 from segserver.rules.reading.parentheses import bare
 from segserver.rules.reading.parse import parse
 from segserver.rules.reading.source import Source
-from segserver.specs import Kind
+from segserver.specs.types import Kind
 
 
 def canonical(file: str, text: str, findings: Findings, kinds: Mapping[Span, Kind] | None = None) -> str | None:
@@ -48,7 +48,7 @@ def canonical(file: str, text: str, findings: Findings, kinds: Mapping[Span, Kin
     return formed
 
 
-def _respelled(file: str, text: str, blocks: Sequence[nodes.Block], kinds: Mapping[Span, Kind]) -> str:
+def _respelled(file: str, text: str, blocks: Sequence[block_nodes.Block], kinds: Mapping[Span, Kind]) -> str:
     source = Source(file, bare(Source(file, text, Findings()), blocks), Findings())
     made, rest = words(source)
     return _file(respell(made, blocks, source, kinds), rest, source)

@@ -13,14 +13,15 @@ from decimal import Decimal
 from itertools import pairwise
 
 from segserver.errors import Span
-from segserver.rules.expressions import Comparison, Measure
+from segserver.rules.expressions.conditions import Comparison
+from segserver.rules.expressions.values import Measure
 from segserver.rules.formatting.comments import Word
 from segserver.rules.program import Program
-from segserver.rules.reading import nodes
+from segserver.rules.reading import block_nodes, condition_nodes, nodes
 from segserver.rules.reading.source import Kind as TokenKind
 from segserver.rules.reading.source import Source
-from segserver.rules.reading.walk import walk
-from segserver.specs import Kind
+from segserver.rules.walk import walk
+from segserver.specs.types import Kind
 
 _WORDED = frozenset({Kind.TEXT, Kind.BOOLEAN, Kind.TEXTS})
 
@@ -36,12 +37,13 @@ _OF_NUMBERS = (
 
 def compared(program: Program) -> Mapping[Span, Kind]:
     """What each `is` and `=` of a checked program compares, by the comparison's place."""
-    blocks = (program.traits, program.models, program.segments, program.scenarios)
-    found = (item for held in blocks for block in held.values() for item in walk(block, object))
-    return {item.span: item.left.type.kind for item in found if isinstance(item, Comparison) and item.op == "="}
+    found = (item for item in walk(program.blocks) if isinstance(item, Comparison))
+    return {item.span: item.left.type.kind for item in found if item.op == "="}
 
 
-def respell(words: list[Word], blocks: Iterable[nodes.Block], source: Source, kinds: Mapping[Span, Kind]) -> list[Word]:
+def respell(
+    words: list[Word], blocks: Iterable[block_nodes.Block], source: Source, kinds: Mapping[Span, Kind]
+) -> list[Word]:
     """The words of a file in canonical spelling.
 
     Args:
@@ -57,11 +59,11 @@ def respell(words: list[Word], blocks: Iterable[nodes.Block], source: Source, ki
         span = source.span_of(word.token)
         starts[span.line, span.column] = index
         ends[span.end_line, span.end_column] = index
-    for node in walk(tuple(blocks), nodes.Node):
-        if isinstance(node, nodes.Compare) and node.op == "=":
+    for node in walk(tuple(blocks)):
+        if isinstance(node, condition_nodes.Compare) and node.op == "=":
             index = starts[node.op_span.line, node.op_span.column]
             spelled[index] = replace(spelled[index], text=_equal(node, kinds) or spelled[index].text)
-        elif isinstance(node, nodes.Times):
+        elif isinstance(node, condition_nodes.Times):
             index = ends[node.span.end_line, node.span.end_column]
             bound = node.high or node.low
             spelled[index] = replace(
@@ -84,7 +86,7 @@ def _spelled(word: Word) -> str:
     return word.text
 
 
-def _equal(node: nodes.Compare, kinds: Mapping[Span, Kind]) -> str | None:
+def _equal(node: condition_nodes.Compare, kinds: Mapping[Span, Kind]) -> str | None:
     """`is` or `=`; None if nothing tells."""
     sides = (node.left, node.right)
     if any(isinstance(side, nodes.Quoted | nodes.Truth) for side in sides):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from segserver.errors import Diagnostic
-from segserver.rules.lint import ceilings, days, meaning, sameness, seen, silences, staying, unknowns, usage
+from segserver.rules.lint import ceilings, days, likes, meaning, sameness, seen, silences, staying, unknowns, usage
 from segserver.rules.lint.advice import LINTS, SILENCES, Advice
 from segserver.rules.lint.solver import Solver
 from segserver.rules.program import Program
@@ -32,6 +32,7 @@ def lint(
     sameness.look(program, found)
     seen.look(program, profile, found)
     days.look(program, found)
+    likes.look(program, found)
     usage.look(program, found)
     staying.look(program, solver, found)
     ceilings.look(program, sources, found)

@@ -13,11 +13,13 @@ LINTS = (
     "unknown-in-negation",
     "same-meaning",
     "never-seen",
+    "like-without-star",
     "day-left-out",
     "unused-trait",
     "segment-without-push",
     "segment-without-test",
     "stay-leaves-out",
+    "enters-and-leaves",
     "cap-never-binds",
 )
 """What the linter looks for; each has a heading in `help/lint.md` and can be allowed."""

@@ -9,9 +9,9 @@ from segserver.errors import Span
 from segserver.rules.findings import Findings
 from segserver.rules.lint.advice import Advice
 from segserver.rules.program import Program
-from segserver.rules.reading import nodes
+from segserver.rules.reading import block_nodes
 from segserver.rules.reading.parse import parse
-from segserver.specs import CapSpec
+from segserver.specs.cadence import CapSpec
 
 
 def look(program: Program, sources: Mapping[str, str], advice: Advice) -> None:
@@ -56,11 +56,11 @@ def _days(window: timedelta) -> str:
 def _places(file: str, text: str) -> dict[str, tuple[Span, ...]]:
     """Where each cap of a channel is written; the checked program has only the block's place."""
     for block in parse(file, text, Findings()):
-        if isinstance(block, nodes.BlockNode) and block.keyword == "caps":
+        if isinstance(block, block_nodes.BlockNode) and block.keyword == "caps":
             contents = (clause.content for clause in block.clauses)
             return {
                 content.channel.text: tuple(cap.span for cap in content.caps)
                 for content in contents
-                if isinstance(content, nodes.ChannelCapsNode)
+                if isinstance(content, block_nodes.ChannelCapsNode)
             }
     return {}

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime, time, timedelta
 
-from segserver.rules.expressions import Between, Comparison, Instant, Value
+from segserver.rules.expressions.conditions import Between, Comparison
+from segserver.rules.expressions.values import Instant, Value
 from segserver.rules.lint.advice import Advice
-from segserver.rules.lint.walking import everything
 from segserver.rules.program import Program
 from segserver.rules.times import Fixed
-from segserver.specs import Kind
+from segserver.rules.walk import walk
+from segserver.specs.types import Kind
 
 
 def look(program: Program, advice: Advice) -> None:
     """Report written days that an instant is compared with as the last ones."""
-    blocks = (program.traits, program.models, program.segments, program.scenarios)
-    for node in everything(tuple(blocks)):
+    for node in walk(program.blocks):
         match node:
             case Between(value=value, low=low, high=bound):
                 start = advice.quoted(low.span).strip("`")

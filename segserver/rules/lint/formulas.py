@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from segserver.rules.lint.ranges import Number
@@ -103,3 +103,12 @@ def disjunction(items: Iterable[Formula]) -> Formula:
             return TRUE
         flat.extend(item.items if isinstance(item, Disjunction) else (item,))
     return flat[0] if len(flat) == 1 else Disjunction(tuple(flat))
+
+
+def subjects_of(formula: Formula) -> Iterator[Subject]:
+    """What it limits, in the order written."""
+    if isinstance(formula, Atom):
+        yield formula.subject
+    else:
+        for item in formula.items:
+            yield from subjects_of(item)

@@ -7,18 +7,9 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import combinations
 
-from segserver.rules.expressions import (
-    Aggregate,
-    Changed,
-    Condition,
-    FirstDid,
-    InSegment,
-    Measure,
-    SegmentChange,
-    Sequence,
-    Top,
-    WasIn,
-)
+from segserver.rules.expressions.conditions import Condition, InSegment, Top
+from segserver.rules.expressions.history import Changed, FirstDid, SegmentChange, Sequence, WasIn
+from segserver.rules.expressions.values import Aggregate, Measure
 from segserver.rules.lint import facts
 from segserver.rules.lint.formulas import Atom
 from segserver.rules.lint.ranges import Interval, Number, Range
@@ -26,7 +17,7 @@ from segserver.rules.lint.spans import contains, longest, minutes_ago
 from segserver.rules.lint.subjects import MICROSECOND, SINCE, Sort, Subject
 from segserver.rules.program import Program
 from segserver.rules.times import ALL_TIME, Window
-from segserver.specs import NUMBER
+from segserver.specs.types import NUMBER
 
 Known = Mapping[Subject, tuple[Atom, ...]]
 

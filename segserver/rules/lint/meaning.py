@@ -5,28 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from segserver.rules.checking.types import is_constant
-from segserver.rules.expressions import (
-    Aggregate,
+from segserver.rules.expressions.conditions import (
     All,
     AnyOf,
     AtLeast,
     Between,
     Comparison,
-    ComputedTrait,
     Condition,
     InSegment,
     Not,
     OneOf,
-    Points,
-    Score,
     TextTest,
 )
-from segserver.rules.expressions import Sequence as EventSequence
+from segserver.rules.expressions.history import Sequence as EventSequence
+from segserver.rules.expressions.values import Aggregate, ComputedTrait, Points, Score
 from segserver.rules.lint.advice import Advice
-from segserver.rules.lint.formulas import Atom, Formula
+from segserver.rules.lint.formulas import subjects_of
+from segserver.rules.lint.roots import conditions_in, roots
 from segserver.rules.lint.solver import Solver
-from segserver.rules.lint.subjects import SINCE, Sort, Subject, is_never_unknown, reach
-from segserver.rules.lint.walking import inside, roots
+from segserver.rules.lint.subjects import SINCE, Sort, is_never_unknown, reach
 from segserver.rules.program import Program, SegmentBlock
 
 _MOST = 30
@@ -36,13 +33,16 @@ _MOST = 30
 def look(program: Program, solver: Solver, advice: Advice) -> None:
     """Report the innermost conditions that never or always hold."""
     entries = {id(segment.where): segment for segment in program.segments.values()}
+    stays = {id(segment.stay) for segment in program.segments.values()}
     for root in roots(program):
+        if id(root) in stays and is_written(root):
+            continue  # what it does is said of `stay while`
         _visit(root, entries.get(id(root)), program, solver, advice)
 
 
 def _visit(node: Condition, entry: SegmentBlock | None, program: Program, solver: Solver, advice: Advice) -> bool:
     """Report what is wrong in a condition, which may be all of a segment's `where`; whether anything was."""
-    found = [_visit(part, None, program, solver, advice) for part in inside(node)]
+    found = [_visit(part, None, program, solver, advice) for part in conditions_in(node)]
     if any(found):
         return True
     match node:
@@ -74,7 +74,7 @@ def _is_elsewhere(node: Condition, program: Program) -> bool:
 
 def _is_list_alone(segment: SegmentBlock, solver: Solver) -> bool:
     """Whether nobody but those on the manual list is meant, which `where false` says."""
-    return segment.manual is not None and _is_constant(segment.where) and solver.never(segment.where)
+    return segment.manual is not None and is_written(segment.where) and solver.never(segment.where)
 
 
 def _report_never(items: Sequence[Condition], entry: SegmentBlock | None, solver: Solver, advice: Advice) -> bool:
@@ -131,21 +131,24 @@ def _at_least(node: AtLeast, solver: Solver, advice: Advice) -> bool:
 
 
 def _single(node: Condition, solver: Solver, advice: Advice) -> bool:
-    constant = _is_constant(node)
+    constant = is_written(node)
     if solver.never(node):
-        cure = "compare something of the contact" if constant else "mend the bound"
+        cure = "compare something of the contact; `draft` keeps a segment from being pushed" if constant else _MEND
         advice.give("unreachable", node.span, f"this can never hold: {_why(node, solver, holds=False)}", cure)
         return True
     if solver.always(node):
         message = f"this holds for everybody: {_why(node, solver, holds=True)}"
-        cure = "compare something of the contact" if constant else "mend the bound"
+        cure = "compare something of the contact" if constant else _MEND
         cure += ", or allow it with a comment if everybody is meant" if constant else ", or leave this out"
         advice.give("always-true", node.span, message, cure)
         return True
     return False
 
 
-def _is_constant(node: Condition) -> bool:
+_MEND = "mend the bound"
+
+
+def is_written(node: Condition) -> bool:
     """Whether a comparison is made of written values alone."""
     match node:
         case Comparison(left=left, right=right):
@@ -159,9 +162,9 @@ def _is_constant(node: Condition) -> bool:
 def _why(node: Condition, solver: Solver, *, holds: bool) -> str:
     if isinstance(node, EventSequence):
         return "the window is shorter than the time in which nothing may follow"
-    if _is_constant(node):
+    if is_written(node):
         return "only written values are compared, nothing of the contact"
-    about = _subject(solver.reader.formula(node))
+    about = next(subjects_of(solver.reader.formula(node)), None)
     key = about.key if about is not None else None
     match key:
         case Aggregate(measure=measure) if measure in SINCE:
@@ -177,10 +180,3 @@ def _why(node: Condition, solver: Solver, *, holds: bool) -> str:
             return "every value agrees with it"
         case _:
             return "no value agrees with it"
-
-
-def _subject(formula: Formula) -> Subject | None:
-    """The first subject of a formula."""
-    if isinstance(formula, Atom):
-        return formula.subject
-    return next((found for item in formula.items if (found := _subject(item)) is not None), None)

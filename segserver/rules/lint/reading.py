@@ -6,37 +6,28 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from segserver.rules.expressions import (
-    Aggregate,
+from segserver.rules.expressions.conditions import (
     All,
     AnyOf,
     AtLeast,
     Between,
     Comparison,
     Condition,
-    Did,
-    FirstDid,
-    HasBeen,
     InBucket,
     InSegment,
-    Instant,
     Known,
     Likely,
     ListTest,
-    Literal,
-    Measure,
     Near,
     Not,
     OnDay,
     OneOf,
     Percentile,
-    Regular,
-    Score,
-    Sequence,
     TextTest,
     Top,
-    Value,
 )
+from segserver.rules.expressions.history import Did, FirstDid, HasBeen, Regular, Sequence
+from segserver.rules.expressions.values import Aggregate, Instant, Literal, Measure, Score, Value
 from segserver.rules.lint.formulas import (
     FALSE,
     TRUE,
@@ -56,7 +47,12 @@ from segserver.rules.lint.spans import EXACT, Moment, longest, next_day
 from segserver.rules.lint.subjects import Sort, Subject, bucket, is_never_unknown, number, percentile, resolved, subject
 from segserver.rules.program import Program, SegmentBlock
 from segserver.rules.times import Ago, Fixed, Window
-from segserver.specs import NUMBER, Kind
+from segserver.specs.types import NUMBER, Kind
+
+
+def _same(one: str, other: str, ignoring_case: bool) -> bool:
+    return one.lower() == other.lower() if ignoring_case else one == other
+
 
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "=", "!=": "!="}
 
@@ -148,6 +144,8 @@ class Reader:
             left, right, op = right, left, _FLIPPED[op]
         if op == "!=":
             op, positive = "=", not positive
+        if left.type.kind is Kind.TEXT and isinstance(left, Literal) and isinstance(right, Literal):
+            return TRUE if _same(str(left.value), str(right.value), node.ignoring_case) is positive else FALSE
         if left.type.kind is Kind.TEXT and isinstance(right, Literal):
             return self._text(left, "=", str(right.value), node.ignoring_case, positive)
         predicate = self._against(left, op, right)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-from segserver.rules.expressions import All, AnyOf, InSegment, ListTest, Not, OneOf
+from segserver.rules.expressions.conditions import All, AnyOf, InSegment, ListTest, Not, OneOf
 from segserver.rules.lint.advice import Advice
 from segserver.rules.lint.formulas import Atom, Compared, Conjunction, Disjunction, Formula, Threshold
 from segserver.rules.lint.reading import Reader

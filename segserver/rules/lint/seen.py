@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from segserver.errors import Span
-from segserver.rules.expressions import Comparison, Literal, OneOf, TraitValue, Value
+from segserver.rules.expressions.conditions import Comparison, OneOf
+from segserver.rules.expressions.values import Literal, TraitValue, Value
 from segserver.rules.lint.advice import Advice
-from segserver.rules.lint.walking import everything
 from segserver.rules.program import Program
 from segserver.rules.suggest import listed, nearest
-from segserver.specs import Kind
+from segserver.rules.walk import walk
+from segserver.specs.types import Kind
 
 FREQUENT = 20
 """Values of a trait that a profile lists at most; fewer are all there are."""
@@ -26,17 +27,15 @@ def look(program: Program, profile: Mapping[str, object] | None, advice: Advice)
     """
     if profile is None:
         return
-    blocks = (program.traits, program.models, program.segments, program.scenarios)
-    for block in (item for kind in blocks for item in kind.values()):
-        for trait, text, span, ignoring_case in _compared(block):
-            values = _all_values(profile, trait)
-            if values and not _is_among(text, values, ignoring_case):
-                _report(trait, text, span, values, str(profile.get("as_of", "")), advice)
+    for trait, text, span, ignoring_case in _compared(program.blocks):
+        values = _all_values(profile, trait)
+        if values and not _is_among(text, values, ignoring_case):
+            _report(trait, text, span, values, str(profile.get("as_of", "")), advice)
 
 
-def _compared(block: object) -> Iterator[tuple[str, str, Span, bool]]:
+def _compared(tree: object) -> Iterator[tuple[str, str, Span, bool]]:
     """The texts that synced traits are said to equal."""
-    for node in everything(block):
+    for node in walk(tree):
         match node:
             case Comparison(op="=" | "!=", left=left, right=right, ignoring_case=ignoring):
                 for one, other in ((left, right), (right, left)):

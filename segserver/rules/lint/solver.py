@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from segserver.rules.expressions import Condition
+from segserver.rules.expressions.conditions import Condition
 from segserver.rules.lint import facts
 from segserver.rules.lint.formulas import Atom, Conjunction, Disjunction, Formula, Threshold, conjunction
 from segserver.rules.lint.links import Links

@@ -8,16 +8,14 @@ from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from segserver.rules.expressions import (
+from segserver.rules.expressions.conditions import Condition, InBucket, Percentile
+from segserver.rules.expressions.values import (
     AccountCount,
     Aggregate,
     Arithmetic,
     ComputedTrait,
-    Condition,
-    InBucket,
     Literal,
     Measure,
-    Percentile,
     Points,
     Score,
     Value,
@@ -25,7 +23,7 @@ from segserver.rules.expressions import (
 from segserver.rules.lint.ranges import ALL, Interval, Number, Range
 from segserver.rules.lint.spans import longest
 from segserver.rules.program import Program
-from segserver.specs import Kind
+from segserver.specs.types import Kind
 
 COUNTS = frozenset({Measure.COUNT, Measure.DISTINCT})
 SINCE = frozenset({Measure.SINCE_FIRST, Measure.SINCE_LAST})
@@ -61,10 +59,10 @@ def resolved(value: Value, program: Program) -> Value | Condition:
             inner = program.traits[name].value
             return resolved(inner, program) if not isinstance(inner, Condition) else inner
         case Arithmetic(left=left, right=right):
-            sides = [resolved(side, program) for side in (left, right)]
-            if any(isinstance(side, Condition) for side in sides):
+            one, other = resolved(left, program), resolved(right, program)
+            if isinstance(one, Condition) or isinstance(other, Condition):
                 return value
-            return replace(value, left=sides[0], right=sides[1])  # type: ignore[arg-type]
+            return replace(value, left=one, right=other)
         case _:
             return value
 

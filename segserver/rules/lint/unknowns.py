@@ -5,19 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from segserver.errors import Span
-from segserver.rules.expressions import (
-    AccountTrait,
-    Aggregate,
+from segserver.rules.expressions.conditions import (
     All,
     Anniversary,
     AnyOf,
-    Arithmetic,
     AtLeast,
     Between,
     Comparison,
-    ComputedTrait,
     Condition,
-    CreatedAt,
     Known,
     Likely,
     ListTest,
@@ -26,16 +21,24 @@ from segserver.rules.expressions import (
     OnDay,
     OneOf,
     Percentile,
+    TextTest,
+)
+from segserver.rules.expressions.values import (
+    AccountTrait,
+    Aggregate,
+    Arithmetic,
+    ComputedTrait,
+    CreatedAt,
     PropertyValue,
     Score,
-    TextTest,
     TraitValue,
     Value,
 )
 from segserver.rules.lint.advice import Advice
+from segserver.rules.lint.roots import conditions_in, roots
 from segserver.rules.lint.subjects import is_never_unknown
-from segserver.rules.lint.walking import COMPOSED, everything, inside, roots
 from segserver.rules.program import Program
+from segserver.rules.walk import walk
 
 _LEAVES = (TraitValue, AccountTrait, PropertyValue, Aggregate, Score, CreatedAt)
 
@@ -43,7 +46,7 @@ _LEAVES = (TraitValue, AccountTrait, PropertyValue, Aggregate, Score, CreatedAt)
 def look(program: Program, advice: Advice) -> None:
     """Report every negation in which a value may be unknown, unless its root asks whether that is known."""
     for root in roots(program):
-        asked = {node.value for node in everything(root) if isinstance(node, Known)}
+        asked = {node.value for node in walk(root) if isinstance(node, Known)}
         for part in _separate(root):
             _visit(part, asked, program, advice, negated=None)
 
@@ -51,8 +54,8 @@ def look(program: Program, advice: Advice) -> None:
 def _separate(root: Condition) -> Iterator[Condition]:
     """A condition, and those that stand inside its values, each with a sense of its own."""
     yield root
-    for part in inside(root):
-        if not isinstance(root, COMPOSED):
+    for part in conditions_in(root):
+        if not isinstance(root, All | AnyOf | Not | AtLeast):
             yield part
         yield from (other for other in _separate(part) if other is not part)
 
@@ -121,7 +124,7 @@ def _denied(node: Condition) -> Iterator[Value]:
         case Near(value=value) | Anniversary(value=value) | Percentile(by=value):
             yield value
         case Likely(model=model):
-            yield Score(model, node.span)
+            yield Score(model, span=node.span)
 
 
 def _may_be_unknown(value: object, program: Program) -> bool:

@@ -5,17 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from segserver.rules.expressions import (
-    ComputedTrait,
-    InSegment,
-    Percentile,
-    SegmentChange,
-    Top,
-    WasIn,
-)
+from segserver.rules.expressions.conditions import InSegment, Percentile, Top
+from segserver.rules.expressions.history import SegmentChange, WasIn
+from segserver.rules.expressions.values import ComputedTrait
 from segserver.rules.lint.advice import Advice
-from segserver.rules.lint.walking import everything
 from segserver.rules.program import Program, ScenarioBlock
+from segserver.rules.walk import walk
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
@@ -45,16 +40,14 @@ def look(program: Program, advice: Advice) -> None:
 
 
 def _reads(program: Program) -> Iterator[tuple[str, str]]:
-    blocks = (program.traits, program.models, program.segments, program.scenarios)
-    for block in (item for kind in blocks for item in kind.values()):
-        for node in everything(block):
-            match node:
-                case ComputedTrait(name=name):
-                    yield "trait", name
-                case InSegment(segment=name) | SegmentChange(segment=name) | WasIn(segment=name):
-                    yield "segment", name
-                case Top(among=str(name)) | Percentile(among=str(name)):
-                    yield "segment", name
+    for node in walk(program.blocks):
+        match node:
+            case ComputedTrait(name=name):
+                yield "trait", name
+            case InSegment(segment=name) | SegmentChange(segment=name) | WasIn(segment=name):
+                yield "segment", name
+            case Top(among=str(name)) | Percentile(among=str(name)):
+                yield "segment", name
     for scenario in program.scenarios.values():
         yield "segment", scenario.segment
         yield from (("trait", name) for name in _placeholders(scenario))

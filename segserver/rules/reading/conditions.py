@@ -16,11 +16,12 @@ import pyparsing as pp
 
 from segserver.errors import Span
 from segserver.rules.findings import Findings
-from segserver.rules.reading import grammar, nodes, phrases, unsupported
+from segserver.rules.reading import condition_nodes, grammar, nodes, phrases, unsupported
 from segserver.rules.reading.calculations import endless, refuse_chain
 from segserver.rules.reading.cutting import MOST_NESTED, Cutting
 from segserver.rules.reading.open_where import open_where
-from segserver.rules.reading.source import Kind, Piece, Source
+from segserver.rules.reading.pieces import Piece
+from segserver.rules.reading.source import Kind, Source
 from segserver.rules.reading.terminals import join
 
 MOST_INNER = 6
@@ -53,7 +54,7 @@ class ConditionReader:
 
     def condition(
         self, first: int, last: int, anchor: Span, *, what: str = "a condition", example: str | None = None
-    ) -> nodes.Condition:
+    ) -> condition_nodes.Condition:
         """The condition made of the tokens [first, last).
 
         Args:
@@ -72,32 +73,33 @@ class ConditionReader:
             return self._any(first, last)
         broken = nodes.Broken(span=self._span(first, last))
         readable = tuple(self._single(*part) for part in self._cut.whole(first, last))
-        return nodes.Combination("and", (broken, *readable), span=broken.span) if readable else broken
+        return condition_nodes.Combination("and", (broken, *readable), span=broken.span) if readable else broken
 
     def value(self, first: int, last: int, anchor: Span) -> nodes.Value:
         """The value made of the tokens [first, last)."""
         if first >= last:
-            self.findings.error("syntax-error", anchor, "a value is missing here")
+            hint = "for example `sum(purchase.amount in last 90 days)`"
+            self.findings.error("syntax-error", anchor, "a value is missing here", hint)
             return nodes.Broken(span=anchor)
         if not self._cut.pair(first, last):
             return nodes.Broken(span=self._span(first, last))
         read: nodes.Value = self._phrase(grammar.value(), first, last)
         return read
 
-    def condition_at(self, start: int, end: int) -> nodes.Condition:
+    def condition_at(self, start: int, end: int) -> condition_nodes.Condition:
         """The condition in parentheses whose inside is these characters of the file."""
         with self._inner(start) as allowed:
             return (
                 self._inside(*self._range(start, end)) if allowed else nodes.Broken(span=self.source.span(start, end))
             )
 
-    def criteria_at(self, start: int, end: int) -> tuple[tuple[nodes.Quantity, nodes.Condition], ...]:
+    def criteria_at(self, start: int, end: int) -> tuple[tuple[nodes.Quantity, condition_nodes.Condition], ...]:
         """The criteria of `points(...)`, `weight if condition` each, whose inside is these characters of the file."""
         with self._inner(start) as allowed:
             parts = self._cut.split(*self._range(start, end), ",") if allowed else []
             return tuple(self._criterion(*part) for part in parts)
 
-    def account_where_at(self, start: int, end: int) -> nodes.Condition | None:
+    def account_where_at(self, start: int, end: int) -> condition_nodes.Condition | None:
         """The condition of `contacts of account where ...`, which is these characters of the file; None without."""
         first, last = self._range(start, end)
         told = [token.text for token in self._tokens[first : min(first + 4, last)]]
@@ -110,7 +112,7 @@ class ConditionReader:
         with self._inner(start) as allowed:
             return self._one(first + 4, last) if allowed else nodes.Broken(span=self.source.span(start, end))
 
-    def _one(self, first: int, last: int) -> nodes.Condition:
+    def _one(self, first: int, last: int) -> condition_nodes.Condition:
         """What a `where` takes: one condition, or several in parentheses."""
         for op in ("or", "and"):
             parts = self._cut.split(first, last, op)
@@ -144,29 +146,29 @@ class ConditionReader:
 
     # ---- cutting
 
-    def _inside(self, first: int, last: int) -> nodes.Condition:
+    def _inside(self, first: int, last: int) -> condition_nodes.Condition:
         if first < last:
             return self._any(first, last)
         place = self.source.span_of(self._tokens[first])
         self.findings.error("syntax-error", place, "a condition is missing in these parentheses")
         return nodes.Broken(span=place)
 
-    def _any(self, first: int, last: int) -> nodes.Condition:
+    def _any(self, first: int, last: int) -> condition_nodes.Condition:
         return self._joined("or", self._cut.split(first, last, "or"), self._every)
 
-    def _every(self, first: int, last: int) -> nodes.Condition:
+    def _every(self, first: int, last: int) -> condition_nodes.Condition:
         return self._joined("and", self._cut.split(first, last, "and"), self._single)
 
     def _joined(
-        self, op: str, parts: list[tuple[int, int]], read: Callable[[int, int], nodes.Condition]
-    ) -> nodes.Condition:
+        self, op: str, parts: list[tuple[int, int]], read: Callable[[int, int], condition_nodes.Condition]
+    ) -> condition_nodes.Condition:
         if len(parts) == 1:
             return read(*parts[0])
-        items: list[nodes.Condition] = []
+        items: list[condition_nodes.Condition] = []
         for part in parts:
             self._open = open_where(items[-1]) is not None if items else self._open
             items.append(read(*part) if part[0] < part[1] else self._missing(op, part[0], parts))
-        return nodes.Combination(op, tuple(items), span=join(items[0].span, items[-1].span))
+        return condition_nodes.Combination(op, tuple(items), span=join(items[0].span, items[-1].span))
 
     def _missing(self, op: str, at: int, parts: list[tuple[int, int]]) -> nodes.Broken:
         behind = at != parts[0][0]
@@ -176,7 +178,7 @@ class ConditionReader:
         self.findings.error("syntax-error", place, message, f"write one, or leave this `{op}` out")
         return nodes.Broken(span=place)
 
-    def _single(self, first: int, last: int) -> nodes.Condition:
+    def _single(self, first: int, last: int) -> condition_nodes.Condition:
         if self.findings.is_full(self.source.file):
             return nodes.Broken(span=self._span(first, max(last, first + 1)))
         negations = first
@@ -187,7 +189,7 @@ class ConditionReader:
             return nodes.Broken(span=self._span(first, last))
         item = self._positive(negations, last) if negations < last else self._nothing_after(negations - 1)
         for index in range(negations - 1, first - 1, -1):
-            item = nodes.Negation(item, span=self._span(index, last))
+            item = condition_nodes.Negation(item, span=self._span(index, last))
         return item
 
     def _is_negation(self, index: int) -> bool:
@@ -199,12 +201,12 @@ class ConditionReader:
         self.findings.error("syntax-error", place, f"a condition is missing after this `{self._tokens[index].text}`")
         return nodes.Broken(span=place)
 
-    def _positive(self, first: int, last: int) -> nodes.Condition:
+    def _positive(self, first: int, last: int) -> condition_nodes.Condition:
         tokens = self._tokens
         if tokens[first].text == "(":
             close = self._cut.partner[first]
             if close == last - 1:
-                return nodes.Group(self._inside(first + 1, close), span=self._span(first, last))
+                return condition_nodes.Group(self._inside(first + 1, close), span=self._span(first, last))
             if tokens[close + 1].text not in _VALUE_GOES_ON:
                 return self._unjoined(close + 1, first, last)
         head = [token.text for token in tokens[first : min(first + 5, last)]]
@@ -217,10 +219,10 @@ class ConditionReader:
                 grammar.weight(), self._piece(first + 2, first + 3), tokens[first + 2 : first + 3], self.findings
             )
             return self._group("at least", counted, first, first + 4, last)
-        read: nodes.Condition = self._phrase(grammar.predicate(), first, last)
+        read: condition_nodes.Condition = self._phrase(grammar.predicate(), first, last)
         return read
 
-    def _any_contact(self, first: int, last: int) -> nodes.Condition:
+    def _any_contact(self, first: int, last: int) -> condition_nodes.Condition:
         """`any contact of account` and a condition, or what looks like it."""
         behind = first + 4
         if [token.text for token in self._tokens[first : first + 2]] != ["any", "contact"]:
@@ -232,9 +234,11 @@ class ConditionReader:
             return self._nothing_after(behind - 1)
         with self._inner(self._tokens[behind].start) as allowed:
             item = self._single(behind, last) if allowed else nodes.Broken(span=self._span(behind, last))
-        return nodes.AccountAnyNode(item, span=self._span(first, last))
+        return condition_nodes.AccountAnyNode(item, span=self._span(first, last))
 
-    def _group(self, op: str, n: nodes.Quantity | None, first: int, opening: int, last: int) -> nodes.Condition:
+    def _group(
+        self, op: str, n: nodes.Quantity | None, first: int, opening: int, last: int
+    ) -> condition_nodes.Condition:
         close = self._cut.partner[opening]
         if close != last - 1:
             return self._unjoined(close + 1, first, last)
@@ -246,7 +250,7 @@ class ConditionReader:
             return nodes.Broken(span=place)
         parts = self._cut.split(opening + 1, close, ",")
         items = tuple(self._any(*part) if part[0] < part[1] else self._missing(",", part[0], parts) for part in parts)
-        return nodes.Combination(op, items, n, span=self._span(first, last))
+        return condition_nodes.Combination(op, items, n, span=self._span(first, last))
 
     def _unjoined(self, at: int, first: int, last: int) -> nodes.Broken:
         found = self._tokens[at]
@@ -259,7 +263,7 @@ class ConditionReader:
             )
         return nodes.Broken(span=self._span(first, last))
 
-    def _criterion(self, first: int, last: int) -> tuple[nodes.Quantity, nodes.Condition]:
+    def _criterion(self, first: int, last: int) -> tuple[nodes.Quantity, condition_nodes.Condition]:
         at = next((index for index in range(first, last) if self._tokens[index].text == "if"), None)
         place = self._span(first, last) if first < last else self.source.span_of(self._tokens[first])
         if at is None or at == first:

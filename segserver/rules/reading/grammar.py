@@ -13,14 +13,14 @@ from functools import cache
 
 import pyparsing as pp
 
-from segserver.rules.expressions import Measure
-from segserver.rules.reading import nodes
+from segserver.rules.expressions.values import Measure
+from segserver.rules.reading import condition_nodes, nodes
 from segserver.rules.reading.calculations import LONGEST_CHAIN, refuse_chain
 from segserver.rules.reading.grammar_comparisons import anniversary_of, comparison
 from segserver.rules.reading.grammar_events import events, measured_events, where_clause
 from segserver.rules.reading.grammar_population import bucket, member, past_member, percentile, top
 from segserver.rules.reading.grammar_sequences import did, first_did
-from segserver.rules.reading.source import Piece
+from segserver.rules.reading.pieces import piece_of
 from segserver.rules.reading.terminals import (
     DAY,
     NAME,
@@ -33,7 +33,6 @@ from segserver.rules.reading.terminals import (
     join,
     mark,
     phrase,
-    reader,
     sign,
     terminal,
     words_pattern,
@@ -68,10 +67,10 @@ def _predicates() -> tuple[pp.ParserElement, pp.ParserElement]:
     values = _values(where)
     of_event <<= comparison(values, of_event=True)
     consents = (phrase("consents to") - NAME).set_parse_action(
-        lambda found: nodes.ConsentsTo(found[1], span=join(found[0].span, found[1].span))
+        lambda found: condition_nodes.ConsentsTo(found[1], span=join(found[0].span, found[1].span))
     )
     likely = (phrase("likely") + sign("(") - NAME - mark(")")).set_parse_action(
-        lambda found: nodes.LikelyModel(found[1], span=join(found[0].span, found[2]))
+        lambda found: condition_nodes.LikelyModel(found[1], span=join(found[0].span, found[2]))
     )
     rare = ahead(_RARE) + (
         first_did(where) | past_member() | top(values) | percentile(values) | bucket() | anniversary_of(values)
@@ -137,8 +136,8 @@ def _fold(text: str, _at: int, found: pp.ParseResults) -> nodes.Value:
     for op, operand in zip(parts[1::2], parts[2::2], strict=True):
         folded = _operation(op.text, folded, operand)
     if isinstance(folded, nodes.Operation) and folded.depth > LONGEST_CHAIN:
-        piece: Piece = text  # type: ignore[assignment]
-        refuse_chain(reader(piece).findings, folded.span)
+        piece = piece_of(text)
+        refuse_chain(piece.reader.findings, folded.span)
         return nodes.Broken(span=folded.span)
     return folded
 
@@ -174,9 +173,9 @@ def _score() -> pp.ParserElement:
 
 def _points() -> pp.ParserElement:
     def build(text: str, _at: int, found: pp.ParseResults) -> nodes.PointsValue:
-        piece: Piece = text  # type: ignore[assignment]
+        piece = piece_of(text)
         word, (start, end) = found
-        criteria = reader(piece).criteria_at(piece.offset + start, piece.offset + end)
+        criteria = piece.reader.criteria_at(piece.offset + start, piece.offset + end)
         return nodes.PointsValue(criteria, span=join(word.span, piece.place(start, end + 1)))
 
     return (phrase("points") + balanced(always=True)).set_parse_action(build)
@@ -192,9 +191,9 @@ def _current() -> pp.ParserElement:
 
 def _account_count() -> pp.ParserElement:
     def build(text: str, _at: int, found: pp.ParseResults) -> nodes.AccountCountValue:
-        piece: Piece = text  # type: ignore[assignment]
+        piece = piece_of(text)
         word, (start, end) = found
-        where = reader(piece).account_where_at(piece.offset + start, piece.offset + end)
+        where = piece.reader.account_where_at(piece.offset + start, piece.offset + end)
         return nodes.AccountCountValue(where, span=join(word.span, piece.place(start, end + 1)))
 
     return (phrase("count") - balanced(always=True)).set_parse_action(build)

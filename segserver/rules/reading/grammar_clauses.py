@@ -10,9 +10,9 @@ from functools import cache
 import pyparsing as pp
 
 from segserver.errors import Span
-from segserver.rules.reading import nodes
+from segserver.rules.reading import block_nodes, nodes
 from segserver.rules.reading.grammar import END
-from segserver.rules.reading.source import Piece
+from segserver.rules.reading.pieces import Piece
 from segserver.rules.reading.terminals import (
     DAY,
     DURATION,
@@ -69,9 +69,9 @@ def _target(*, named: bool) -> pp.ParserElement:
     )
     text = TEXT.copy().set_name("its name at the destination in quotes")
 
-    def build(found: pp.ParseResults) -> nodes.Push:
+    def build(found: pp.ParseResults) -> block_nodes.Push:
         connection, said, name = found
-        return nodes.Push(connection, said, name, span=join(connection.span, (name or said).span))
+        return block_nodes.Push(connection, said, name, span=join(connection.span, (name or said).span))
 
     return (
         NAME.copy().set_name("a connection") - kind - (text if named else pp.Opt(text, default=None))
@@ -127,15 +127,15 @@ def _threshold() -> pp.ParserElement:
 
 
 def _gate() -> pp.ParserElement:
-    def build(found: pp.ParseResults) -> nodes.GateNode:
+    def build(found: pp.ParseResults) -> block_nodes.GateNode:
         figure, op, bound = found
-        return nodes.GateNode(figure.text, op, bound, span=join(figure.span, bound.span))
+        return block_nodes.GateNode(figure.text, op, bound, span=join(figure.span, bound.span))
 
     figure = phrase("positives|auc|calibration error") | _lift()
     op = terminal(r"[<>]=|[<>=]", "a comparison such as `>=`", lambda _, match, __: match[0])
     measured = (figure - op - QUANTITY).set_parse_action(build)
     baseline = phrase("beats baseline").add_parse_action(
-        lambda found: nodes.GateNode("beats baseline", ">=", None, span=found[0].span)
+        lambda found: block_nodes.GateNode("beats baseline", ">=", None, span=found[0].span)
     )
     return (measured | baseline).set_name("a figure such as `auc >= 0.70`")
 
@@ -152,10 +152,10 @@ def _scenario() -> dict[tuple[str, str], pp.ParserElement]:
     channel = NAME.copy().set_name("a channel")
     after_first = pp.ZeroOrMore(sign(",") - pp.Opt(words("then")) + channel)
     sender = (channel - words("by") - _target(named=True)).set_parse_action(
-        lambda found: nodes.SenderNode(found[0], found[1], span=join(found[0].span, found[1].span))
+        lambda found: block_nodes.SenderNode(found[0], found[1], span=join(found[0].span, found[1].span))
     )
     step = (phrase("day") - NUMBER - pp.Opt(TEXT, default=None)).set_parse_action(
-        lambda found: nodes.StepNode(found[1], found[2], span=join(found[0].span, (found[2] or found[1]).span))
+        lambda found: block_nodes.StepNode(found[1], found[2], span=join(found[0].span, (found[2] or found[1]).span))
     )
     return {
         ("scenario", "for"): NAME.copy().set_name("a segment"),
@@ -180,12 +180,12 @@ def _hours() -> pp.ParserElement:
     def minute(_: Piece, match: re.Match[str], at: Span) -> tuple[int, Span]:
         return int(match["hour"]) * 60 + int(match["minute"]), at
 
-    def build(found: pp.ParseResults) -> nodes.HoursNode:
+    def build(found: pp.ParseResults) -> block_nodes.HoursNode:
         (start, first), (end, last), zone, *days = found
         at = days[-1].span if days else zone.span if zone else last
         numbers = tuple(dict.fromkeys(_WEEKDAYS.index(day.text) + 1 for day in days))
         where = "contact" if zone and zone.text.startswith("contact") else "workspace"
-        return nodes.HoursNode(start, end, where, numbers, span=join(first, at))
+        return block_nodes.HoursNode(start, end, where, numbers, span=join(first, at))
 
     time = terminal(r"(?P<hour>[01]?[0-9]|2[0-4]):(?P<minute>[0-5][0-9])", "a time of day such as 09:00", minute)
     zone = words("in") - terminal(
@@ -206,13 +206,13 @@ def _caps() -> dict[tuple[str, str], pp.ParserElement]:
         lambda _, match, at: nodes.Quantity(Decimal(1), nodes.Name(match[0], span=at), span=at),
     )
     cap = (NUMBER - words("per") - (unit | DURATION)).set_parse_action(
-        lambda found: nodes.CapNode(found[0], found[1], span=join(found[0].span, found[1].span))
+        lambda found: block_nodes.CapNode(found[0], found[1], span=join(found[0].span, found[1].span))
     )
     risk = pp.Opt(words("at risk") - _percent(), default=None)
 
-    def build(found: pp.ParseResults) -> nodes.ChannelCapsNode:
+    def build(found: pp.ParseResults) -> block_nodes.ChannelCapsNode:
         channel, caps, ratio = found
-        return nodes.ChannelCapsNode(channel, caps, ratio, span=join(channel.span, (ratio or caps[-1]).span))
+        return block_nodes.ChannelCapsNode(channel, caps, ratio, span=join(channel.span, (ratio or caps[-1]).span))
 
     channel = NAME.copy().set_name("a channel")
     return {

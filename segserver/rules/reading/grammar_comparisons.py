@@ -8,10 +8,11 @@ from collections.abc import Callable
 import pyparsing as pp
 
 from segserver.errors import Span
-from segserver.rules.reading import nodes
+from segserver.rules.reading import condition_nodes, nodes
 from segserver.rules.reading.grammar_events import contact_zone, next_window, window
 from segserver.rules.reading.grammar_literals import literal, literal_list
-from segserver.rules.reading.source import NAME_PATTERN, Piece
+from segserver.rules.reading.pieces import Piece
+from segserver.rules.reading.source import NAME_PATTERN
 from segserver.rules.reading.terminals import (
     DURATION,
     NUMBER,
@@ -20,14 +21,13 @@ from segserver.rules.reading.terminals import (
     join,
     mark,
     phrase,
-    reader,
     sign,
     terminal,
     words,
     words_pattern,
 )
 
-Tail = Callable[[nodes.Value], nodes.Condition]
+Tail = Callable[[nodes.Value], condition_nodes.Condition]
 
 
 def comparison(values: pp.ParserElement, *, of_event: bool) -> pp.ParserElement:
@@ -41,9 +41,9 @@ def comparison(values: pp.ParserElement, *, of_event: bool) -> pp.ParserElement:
     return (values + pp.Opt(_tail(values, of_event=of_event))).set_parse_action(_compare)
 
 
-def _compare(found: pp.ParseResults) -> nodes.Condition:
+def _compare(found: pp.ParseResults) -> condition_nodes.Condition:
     left = found[0]
-    return nodes.Bare(left, span=left.span) if len(found) == 1 else found[1](left)
+    return condition_nodes.Bare(left, span=left.span) if len(found) == 1 else found[1](left)
 
 
 def _tail(values: pp.ParserElement, *, of_event: bool) -> pp.ParserElement:
@@ -70,13 +70,13 @@ def _presence(piece: Piece, match: re.Match[str], at: Span) -> Tail:
     if said[1] == "not":
         known = not known
         better = "is known" if known else "is unknown"
-        reader(piece).findings.error("syntax-error", at, f"`{' '.join(said)}` is not a comparison", f"write `{better}`")
-    return lambda left: nodes.Presence(left, known, span=join(left.span, at))
+        piece.reader.findings.error("syntax-error", at, f"`{' '.join(said)}` is not a comparison", f"write `{better}`")
+    return lambda left: condition_nodes.Presence(left, known, span=join(left.span, at))
 
 
 def _between(found: pp.ParseResults) -> Tail:
     low, high = found
-    return lambda left: nodes.BetweenValues(left, low, high, span=join(left.span, high.span))
+    return lambda left: condition_nodes.BetweenValues(left, low, high, span=join(left.span, high.span))
 
 
 def _choice() -> pp.ParserElement:
@@ -91,7 +91,7 @@ def _in_not_window() -> pp.ParserElement:
 def _choose(found: pp.ParseResults) -> Tail:
     word, (options, list_span), ignoring = found
     end = ignoring.span if ignoring else list_span
-    return lambda left: nodes.Choice(
+    return lambda left: condition_nodes.Choice(
         word.text, left, options, ignoring is not None, list_span=list_span, span=join(left.span, end)
     )
 
@@ -115,7 +115,7 @@ def _binary(values: pp.ParserElement) -> pp.ParserElement:
 def _operate(found: pp.ParseResults) -> Tail:
     op, right, ignoring, zone = found
     end = zone or ignoring or right
-    return lambda left: nodes.Compare(
+    return lambda left: condition_nodes.Compare(
         op.text, left, right, ignoring is not None, zone, op_span=op.span, span=join(left.span, end.span)
     )
 
@@ -127,7 +127,7 @@ def _changed() -> pp.ParserElement:
     def build(found: pp.ParseResults) -> Tail:
         word, before, after, when = found
         end = when or after or before or word
-        return lambda left: nodes.ChangedNode(left, before, after, when, span=join(left.span, end.span))
+        return lambda left: condition_nodes.ChangedNode(left, before, after, when, span=join(left.span, end.span))
 
     before = pp.Opt(words("from") - literal(), default=None)
     after = pp.Opt(words("to") - literal(), default=None)
@@ -137,7 +137,7 @@ def _changed() -> pp.ParserElement:
 def _has_been() -> pp.ParserElement:
     def build(found: pp.ParseResults) -> Tail:
         _, held, length = found
-        return lambda left: nodes.HasBeenNode(left, held, length, span=join(left.span, length.span))
+        return lambda left: condition_nodes.HasBeenNode(left, held, length, span=join(left.span, length.span))
 
     return (phrase("has been") - literal() - words("for at least") - DURATION).set_parse_action(build)
 
@@ -145,7 +145,7 @@ def _has_been() -> pp.ParserElement:
 def _near(*, of_event: bool) -> pp.ParserElement:
     def build(found: pp.ParseResults) -> Tail:
         distance, latitude, longitude, close = found
-        return lambda left: nodes.NearNode(left, distance, latitude, longitude, span=join(left.span, close))
+        return lambda left: condition_nodes.NearNode(left, distance, latitude, longitude, span=join(left.span, close))
 
     whole = rf"(?=\s+[0-9.]+\s*(?:{NAME_PATTERN}\s+)?of(?!\w))" if of_event else ""
     word = pp.Regex(words_pattern("within") + whole).set_name("`within`").suppress()
@@ -157,7 +157,7 @@ def _near(*, of_event: bool) -> pp.ParserElement:
 def _anniversary() -> pp.ParserElement:
     def build(found: pp.ParseResults) -> Tail:
         (when,) = found
-        return lambda left: nodes.AnniversaryNode(left, when, False, span=join(left.span, when.span))
+        return lambda left: condition_nodes.AnniversaryNode(left, when, False, span=join(left.span, when.span))
 
     return next_window().add_parse_action(build)
 
@@ -165,8 +165,8 @@ def _anniversary() -> pp.ParserElement:
 def anniversary_of(values: pp.ParserElement) -> pp.ParserElement:
     """`anniversary of v in next 7 days`."""
 
-    def build(found: pp.ParseResults) -> nodes.AnniversaryNode:
+    def build(found: pp.ParseResults) -> condition_nodes.AnniversaryNode:
         word, value, when = found
-        return nodes.AnniversaryNode(value, when, True, span=join(word.span, when.span))
+        return condition_nodes.AnniversaryNode(value, when, True, span=join(word.span, when.span))
 
     return (phrase("anniversary of") - values - next_window()).set_parse_action(build)

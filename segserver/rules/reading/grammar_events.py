@@ -6,21 +6,9 @@ from typing import Any
 
 import pyparsing as pp
 
-from segserver.rules.reading import nodes
-from segserver.rules.reading.source import Piece
-from segserver.rules.reading.terminals import (
-    DAY,
-    DURATION,
-    NAME,
-    NUMBER,
-    balanced,
-    join,
-    phrase,
-    reader,
-    sign,
-    terminal,
-    words,
-)
+from segserver.rules.reading import condition_nodes, nodes
+from segserver.rules.reading.pieces import piece_of
+from segserver.rules.reading.terminals import DAY, DURATION, NAME, NUMBER, balanced, join, phrase, sign, terminal, words
 
 EVENT = NAME.copy().set_name("an event")
 
@@ -32,10 +20,10 @@ def where_clause(comparison: pp.ParserElement) -> pp.ParserElement:
     """`where` with one comparison, or several in parentheses (a `Group`)."""
 
     def inside(text: str, _at: int, found: pp.ParseResults) -> Any:
-        piece: Piece = text  # type: ignore[assignment]
+        piece = piece_of(text)
         start, end = found[0]
-        item = reader(piece).condition_at(piece.offset + start, piece.offset + end)
-        return nodes.Group(item, span=piece.place(start - 1, end + 1))
+        item = piece.reader.condition_at(piece.offset + start, piece.offset + end)
+        return condition_nodes.Group(item, span=piece.place(start - 1, end + 1))
 
     condition = (balanced().set_parse_action(inside) | comparison).set_name("a comparison, or several in parentheses")
     return words("where") - condition
@@ -47,22 +35,24 @@ def measured_events(where: pp.ParserElement) -> pp.ParserElement:
     return EVENT + prop + pp.Opt(where, default=None) + pp.Opt(window(), default=None)
 
 
-def events(event: nodes.Name, where: nodes.Condition | None, when: nodes.WindowNode | None) -> nodes.EventClause:
+def events(
+    event: nodes.Name, where: condition_nodes.Condition | None, when: nodes.WindowNode | None
+) -> nodes.EventClause:
     """The parts as one node."""
     last = when or where or event
-    bare = where.item if isinstance(where, nodes.Group) else where
+    bare = where.item if isinstance(where, condition_nodes.Group) else where
     return nodes.EventClause(event, bare, where is not None and bare is where, when, span=join(event.span, last.span))
 
 
 def times() -> pp.ParserElement:
     """How often: `at least 3 times`, `between 2 and 5 times`."""
 
-    def build(found: pp.ParseResults) -> nodes.Times:
+    def build(found: pp.ParseResults) -> condition_nodes.Times:
         word, number = found[0], found[1]
         end = found[-1].span
         low = number if word.text in ("at least", "exactly", "between") else None
         high = {"at least": None, "between": found[2]}.get(word.text, number)
-        return nodes.Times(low, high, span=join(word.span, end))
+        return condition_nodes.Times(low, high, span=join(word.span, end))
 
     counted = phrase("at least|at most|exactly") - NUMBER - phrase("times|time")
     between = (

@@ -7,10 +7,10 @@ from typing import Any
 import pyparsing as pp
 
 from segserver.errors import Span
-from segserver.rules.reading import nodes
+from segserver.rules.reading import condition_nodes, nodes
 from segserver.rules.reading.grammar_events import EVENT, contact_zone, events, times, window
-from segserver.rules.reading.source import Piece
-from segserver.rules.reading.terminals import DURATION, NUMBER, join, phrase, reader, words
+from segserver.rules.reading.pieces import piece_of
+from segserver.rules.reading.terminals import DURATION, NUMBER, join, phrase, words
 
 
 def did(where: pp.ParserElement) -> pp.ParserElement:
@@ -23,10 +23,10 @@ def did(where: pp.ParserElement) -> pp.ParserElement:
 def first_did(where: pp.ParserElement) -> pp.ParserElement:
     """`first did x where ... in last 30 days`."""
 
-    def build(found: pp.ParseResults) -> nodes.FirstDidEvent:
+    def build(found: pp.ParseResults) -> condition_nodes.FirstDidEvent:
         word, event, condition, often, when = found
         clause = events(event, condition, when)
-        return nodes.FirstDidEvent(clause, often, span=join(word.span, _end(clause, often)))
+        return condition_nodes.FirstDidEvent(clause, often, span=join(word.span, _end(clause, often)))
 
     counted = EVENT + pp.Opt(where, default=None) + pp.Opt(times(), default=None)
     return (phrase("first did") - counted + pp.Opt(window(), default=None)).set_parse_action(build)
@@ -46,11 +46,11 @@ def _regular() -> pp.ParserElement:
 
 
 def _step(where: pp.ParserElement) -> pp.ParserElement:
-    def build(found: pp.ParseResults) -> nodes.SequenceStepNode:
+    def build(found: pp.ParseResults) -> condition_nodes.SequenceStepNode:
         word, event, condition, often, within, when = found
         clause = events(event, condition, when)
         place = join(word.span, _end(clause, often, within))
-        return nodes.SequenceStepNode(word.text == "then not", clause, often, within, span=place)
+        return condition_nodes.SequenceStepNode(word.text == "then not", clause, often, within, span=place)
 
     counted = EVENT + pp.Opt(where, default=None) + pp.Opt(times(), default=None)
     within = pp.Opt(words("within") - DURATION, default=None)
@@ -71,27 +71,27 @@ def _did(text: str, _at: int, found: pp.ParseResults) -> Any:
     clause = events(event, where, when)
     place = join(word.span, _end(clause, often))
     if not steps:
-        return nodes.DidEvent(negated, clause, often, span=place)
-    first = nodes.SequenceStepNode(negated, clause, often, None, span=place)
-    return nodes.SequenceNode((first, *steps), span=join(word.span, steps[-1].span))
+        return condition_nodes.DidEvent(negated, clause, often, span=place)
+    first = condition_nodes.SequenceStepNode(negated, clause, often, None, span=place)
+    return condition_nodes.SequenceNode((first, *steps), span=join(word.span, steps[-1].span))
 
 
 def _regularity(
     text: str,
     event: nodes.Name,
-    where: nodes.Condition | None,
-    often: nodes.Times | None,
+    where: condition_nodes.Condition | None,
+    often: condition_nodes.Times | None,
     when: _Periods,
-    steps: list[nodes.SequenceStepNode],
+    steps: list[condition_nodes.SequenceStepNode],
     word: nodes.Name,
-) -> nodes.RegularNode | nodes.Broken:
+) -> condition_nodes.RegularNode | nodes.Broken:
     counted, low, periods, zone = when
     place = join(word.span, _end(periods, zone))
     if steps:
-        piece: Piece = text  # type: ignore[assignment]
+        piece = piece_of(text)
         message = "`in at least ... of last ...` has no meaning in a sequence"
         hint = "write it as a condition of its own, joined with `and`"
-        reader(piece).findings.error("bad-sequence", join(counted.span, _end(periods, zone)), message, hint)
+        piece.reader.findings.error("bad-sequence", join(counted.span, _end(periods, zone)), message, hint)
         return nodes.Broken(span=place)
     negated = word.text == "did not"
-    return nodes.RegularNode(negated, events(event, where, None), often, low, periods, zone, span=place)
+    return condition_nodes.RegularNode(negated, events(event, where, None), often, low, periods, zone, span=place)

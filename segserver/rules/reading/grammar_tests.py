@@ -9,7 +9,7 @@ from typing import cast
 
 import pyparsing as pp
 
-from segserver.rules.reading import nodes
+from segserver.rules.reading import block_nodes, condition_nodes
 from segserver.rules.reading.grammar import END
 from segserver.rules.reading.grammar_clauses import listed
 from segserver.rules.reading.grammar_literals import literal, literal_list
@@ -31,9 +31,9 @@ def grammars() -> Mapping[str, pp.ParserElement]:
 
 
 def _pair() -> pp.ParserElement:
-    def build(found: pp.ParseResults) -> nodes.GivenValue:
+    def build(found: pp.ParseResults) -> block_nodes.GivenValue:
         name, (value, at) = found
-        return nodes.GivenValue(name, value, span=join(name.span, at))
+        return block_nodes.GivenValue(name, value, span=join(name.span, at))
 
     return (NAME + _written()).set_parse_action(build)
 
@@ -54,8 +54,8 @@ def _values() -> pp.ParserElement:
 def _given_values() -> pp.ParserElement:
     """As `_values`, with traits of the account: `name value, account.name value`."""
 
-    def build(found: pp.ParseResults) -> nodes.GivenValue:
-        word, given = found[0], cast("nodes.GivenValue", found[1])
+    def build(found: pp.ParseResults) -> block_nodes.GivenValue:
+        word, given = found[0], cast("block_nodes.GivenValue", found[1])
         return replace(given, of_account=True, span=join(word.span, given.span))
 
     pair = _pair()
@@ -72,9 +72,9 @@ def _given() -> pp.ParserElement:
 
 
 def _who() -> pp.ParserElement:
-    def build(found: pp.ParseResults) -> nodes.GivenDid:
+    def build(found: pp.ParseResults) -> block_nodes.GivenDid:
         word, event, properties, *times = found
-        return nodes.GivenDid(event, properties, tuple(times), span=join(word.span, times[-1].span))
+        return block_nodes.GivenDid(event, properties, tuple(times), span=join(word.span, times[-1].span))
 
     more = pp.ZeroOrMore((sign(",") | words("and")) + DURATION)
     times = DURATION + more - words("before")
@@ -86,18 +86,18 @@ def _who() -> pp.ParserElement:
 
 
 def _was() -> pp.ParserElement:
-    def build(found: pp.ParseResults) -> nodes.GivenMember:
+    def build(found: pp.ParseResults) -> block_nodes.GivenMember:
         word, segment, since = found
-        return nodes.GivenMember(segment, since, span=join(word.span, since.span))
+        return block_nodes.GivenMember(segment, since, span=join(word.span, since.span))
 
     segment = NAME.copy().set_name("a segment")
     return (phrase("was in") - segment - words("since") - DURATION).set_parse_action(build)
 
 
 def _whose() -> pp.ParserElement:
-    def build(found: pp.ParseResults) -> nodes.GivenChanged:
+    def build(found: pp.ParseResults) -> block_nodes.GivenChanged:
         name, (before, _), (after, _), ago = found
-        return nodes.GivenChanged(name, before, after, ago, span=join(name.span, ago.span))
+        return block_nodes.GivenChanged(name, before, after, ago, span=join(name.span, ago.span))
 
     unknown = phrase("unknown").add_parse_action(lambda found: (None, found[0].span))
     side = (unknown | _written()).set_name("a written value or `unknown`")
@@ -109,11 +109,13 @@ def _whose() -> pp.ParserElement:
 
 def _score() -> pp.ParserElement:
     return (mark("(") - NAME.copy().set_name("a model") - sign(")") - NUMBER).set_parse_action(
-        lambda found: nodes.GivenScore(found[1], found[2], span=join(found[0], found[2].span))
+        lambda found: block_nodes.GivenScore(found[1], found[2], span=join(found[0], found[2].span))
     )
 
 
 def _membership() -> pp.ParserElement:
     return (phrase("not in|in") - NAME.copy().set_name("a segment")).set_parse_action(
-        lambda found: nodes.Member(found[1], found[0].text == "not in", span=join(found[0].span, found[1].span))
+        lambda found: condition_nodes.Member(
+            found[1], found[0].text == "not in", span=join(found[0].span, found[1].span)
+        )
     )

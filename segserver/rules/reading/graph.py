@@ -8,7 +8,7 @@ from typing import Protocol
 
 from segserver.errors import Span
 from segserver.rules.findings import Findings
-from segserver.rules.reading import nodes
+from segserver.rules.reading import block_nodes, condition_nodes, nodes
 
 Key = tuple[str, str]
 """("trait" | "segment" | "model", name)."""
@@ -41,11 +41,11 @@ def reads(node: object) -> Iterator[Read]:
         match item:
             case nodes.Reference():
                 yield Read(("trait", item.name.text), item.name.span)
-            case nodes.FeatureNode(expression=None):
+            case block_nodes.FeatureNode(expression=None):
                 yield Read(("trait", item.name.text), item.name.span)
-            case nodes.Member():
+            case condition_nodes.Member():
                 yield Read(("segment", item.segment.text), item.segment.span)
-            case nodes.ScoreValue() | nodes.LikelyModel():
+            case nodes.ScoreValue() | condition_nodes.LikelyModel():
                 yield Read(("model", item.model.text), item.model.span)
             case nodes.EventClause():
                 pass
@@ -67,7 +67,7 @@ class Reader(Protocol):
 
 
 def order(
-    blocks: Mapping[Key, Reader], findings: Findings, groups: Iterable[nodes.ExclusiveNode] = ()
+    blocks: Mapping[Key, Reader], findings: Findings, groups: Iterable[block_nodes.ExclusiveNode] = ()
 ) -> tuple[list[Key], frozenset[Key]]:
     """The blocks so that what is read comes before its readers, and those that lie on a cycle.
 
@@ -90,7 +90,7 @@ def order(
     return [*sorted_, *rest], cyclic
 
 
-def _turns(group: nodes.ExclusiveNode, blocks: Mapping[Key, Reader]) -> Iterator[tuple[Key, Read]]:
+def _turns(group: block_nodes.ExclusiveNode, blocks: Mapping[Key, Reader]) -> Iterator[tuple[Key, Read]]:
     """Each segment of a group with one it gives way to."""
     before: dict[Key, None] = {}
     for name in group.segments:

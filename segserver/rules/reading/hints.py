@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
 
+from segserver.rules.reading import idioms
 from segserver.rules.reading.keywords import CLAUSES, OPERATOR_PHRASES, RESERVED
 from segserver.rules.reading.source import Kind, Token
 from segserver.rules.suggest import nearest
@@ -169,34 +172,85 @@ _EXAMPLES = {
 _LOOKED_AT = 60
 """Words before and behind a place."""
 
+_LONGEST = 60
+"""Characters of a word that count: a text may be as long as a file, and each pattern looks through all of it."""
+
 
 def for_surplus(found: Token, tokens: Sequence[Token]) -> str | None:
     """The cure where a phrase should have ended before a token."""
-    known = _known(_SURPLUS, found, tokens)
+    known = _known((*idioms.SURPLUS, *_SURPLUS), found, tokens)
     if known is not None:
         return known
-    near = nearest(found.text, _AFTER_VALUE) if found.kind is Kind.WORD else None
+    near = _keyword(found.text, _AFTER_VALUE) if found.kind is Kind.WORD else None
     if near and near != found.text:
         return f"did you mean `{near}`?"
-    return _ORDER if found.text in ("where", "at", "exactly", "in") else "join conditions with `and` or `or`"
+    if found.text in ("where", "at", "exactly", "in"):
+        return _ORDER
+    return _known(idioms.LAST, found, tokens) or "join conditions with `and` or `or`"
 
 
-def for_surplus_in_clause(found: Token, block: str) -> str | None:
+def _keyword(word: str, known: Iterable[str]) -> str | None:
+    """The keyword a mistyped word stands for: what begins with it, or is spelled nearly so."""
+    phrases = sorted(known)
+    begun = [phrase for phrase in phrases if phrase.split()[0] == word.casefold()]
+    swapped = [phrase for phrase in phrases if sorted(phrase) == sorted(word.casefold())]
+    near = difflib.get_close_matches(word.casefold(), phrases, n=1, cutoff=0.75) if len(word) > 3 else []
+    return next(iter([*begun, *swapped, *near]), None)
+
+
+_NAME = "a name is letters, digits and `_`: `hot_leads`"
+
+
+def for_name(found: Token, following: Token | None) -> str:
+    """The cure where a block should have its name and another word stands there."""
+    if found.kind is Kind.TEXT:
+        return f"the name stands before the title: `hot_leads {found.text}`"
+    if found.text in (":", "-"):
+        return f"leave `{found.text}` out"
+    if found.kind is Kind.NUMBER and following is not None and following.start == found.end:
+        return f"a name begins with a letter: `{following.text.strip('_')}_{found.text}`"
+    return f"`{found.text}` is a keyword; {_NAME}" if found.text in RESERVED else _NAME
+
+
+def for_head(found: Token, name: Token, following: Token | None, block: str) -> str | None:
+    """The cure where a word behind a block's name begins no clause.
+
+    Args:
+        found: that word.
+        name: the word before it.
+        following: the word behind it on the same line, if any.
+        block: the block's keyword.
+    """
+    joined = f"{name.text}_{following.text}" if following else name.text
+    if found.text == "-" and found.start == name.end:
+        return f"a name has no `-`: `{joined}`"
+    if found.text == ":":
+        return "leave `:` out"
+    if block == "segment" and (found.text in ("=", "if", "when", "filter", "(", "not", "did") or following is None):
+        return "conditions stand behind `where`"
+    return None
+
+
+def for_surplus_in_clause(found: Token, tokens: Sequence[Token], block: str) -> str | None:
     """The cure where a clause of a block, one that holds no condition, should have ended before a token."""
     if block == "exclusive":
         return "segments stand with commas between them"
     near = nearest(found.text, CLAUSES[block]) if found.kind is Kind.WORD else None
-    return f"did you mean `{near}`?" if near else None
+    return f"did you mean `{near}`?" if near and near != found.text else _known(idioms.CLAUSES, found, tokens)
 
 
 def for_missing(expected: str, tokens: Sequence[Token]) -> str | None:
     """The cure where a phrase ends too soon."""
+    if expected.startswith("a comparison such as") and any(token.text == "where" for token in tokens):
+        return "put what belongs to `where` in parentheses: `percentile of ... where (amount > 5) >= 90`"
+    if expected.startswith("a length of time") and tokens[0].text == "did":
+        return "say when: `2 days before`"
     return 'for example "FR", 5, 3 days or 2026-03-01' if expected == "a value" else _example(tokens[-1], tokens)
 
 
 def for_wrong(expected: str, found: Token, tokens: Sequence[Token]) -> str | None:
     """The cure where another thing than a token was expected."""
-    known = _known(_WRONG, found, tokens)
+    known = _known((*_WRONG, *idioms.WRONG), found, tokens)
     if known is not None:
         return known
     if found.text == "unknown" and expected == "a written value":
@@ -205,24 +259,41 @@ def for_wrong(expected: str, found: Token, tokens: Sequence[Token]) -> str | Non
         return "a list stands behind `in`, a place behind `within 30 km of`"
     if expected.startswith("a figure"):
         return "figures are `positives`, `auc`, `calibration error`, `lift at 10%` and `beats baseline`"
-    if expected.startswith("a percentage") and found.text[:1].isdigit():
-        return f"write `{found.text}%`"
+    if expected.startswith("a percentage") and found.kind is Kind.NUMBER:
+        share = Decimal(found.text)
+        return f"write `{(share * 100).normalize() if share < 1 else share:f}%`"
     if expected.startswith("a comparison, or several"):
         return "`where` takes one comparison, or several in parentheses"
     if found.text in RESERVED and expected.startswith(_NAMED):
         return f"`{found.text}` is a keyword"
-    return _example(found, tokens)
+    if found.kind is Kind.TEXT and expected.startswith(_NAMED[2:]):
+        return "a name stands without quotes"
+    if found.text in (":", "="):
+        return f"leave `{found.text}` out"
+    cured = next((cure for start, cure in idioms.EXPECTED.items() if expected.startswith(start)), None)
+    return _example(found, tokens) or cured or _in_its_place(expected, found)
+
+
+def _in_its_place(expected: str, found: Token) -> str | None:
+    """The cure where one certain word is expected."""
+    if not re.fullmatch(r"`[a-z]+`", expected):
+        return None
+    return f"write {expected}" if found.kind is Kind.WORD else f"write {expected} before `{found.text}`"
 
 
 def _known(cures: Sequence[tuple[str, str]], found: Token, tokens: Sequence[Token]) -> str | None:
     index = tokens.index(found)
-    told = [token.text for token in tokens]
+    told = [token.text if len(token.text) <= _LONGEST else f"{token.text[:_LONGEST]}..." for token in tokens]
     first = max(index - _LOOKED_AT, 0)
     around = " ".join([*told[first:index], f"«{found.text}»", *told[index + 1 : index + _LOOKED_AT]])
     cure = next((cure for pattern, cure in cures if re.search(pattern, around)), None)
     if cure is None:
         return None
-    near = {"found": found.text, "before": told[max(index - 1, 0)], "next": " ".join(told[index + 1 : index + 2])}
+    near = {
+        "found": found.text,
+        "before": told[max(index - 1, 0)],
+        "next": " ".join(told[index + 1 : index + 2]),
+    }
     return re.sub(r"\{(found|before|next)\}", lambda match: near[match[1]], cure)
 
 

@@ -11,7 +11,7 @@ ACCOUNT = "account"
 PREVIOUS = "previous"
 """Before a dot, in a later step of a sequence, it begins a property of the step before."""
 
-REFERENCES = frozenset({"in", "entered", "left", "among", "to"})
+REFERENCES = frozenset({"in", "entered", "left", "among", "to", "for"})
 """After these `segment` names a segment and begins no block."""
 
 OPERATORS = frozenset(

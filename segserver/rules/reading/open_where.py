@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-from segserver.rules.expressions import Measure
-from segserver.rules.reading import nodes
+from segserver.rules.expressions.values import Measure
+from segserver.rules.reading import condition_nodes, nodes
 
-_HOLDS_EVENTS = nodes.DidEvent | nodes.FirstDidEvent | nodes.RegularNode | nodes.SequenceStepNode | nodes.AggregateValue
+_HOLDS_EVENTS = (
+    condition_nodes.DidEvent
+    | condition_nodes.FirstDidEvent
+    | condition_nodes.RegularNode
+    | condition_nodes.SequenceStepNode
+    | nodes.AggregateValue
+)
 
 
-def open_where(node: nodes.Condition) -> nodes.EventClause | None:
+def open_where(node: condition_nodes.Condition) -> nodes.EventClause | None:
     """The events of a condition that ends with a `where` without parentheses, how often and when aside."""
     last: object = node
     match node:
-        case nodes.SequenceNode():
+        case condition_nodes.SequenceNode():
             last = node.steps[-1]
-        case nodes.Compare():
+        case condition_nodes.Compare():
             last = node.right
-        case nodes.Bare():
+        case condition_nodes.Bare():
             last = node.value
-        case nodes.AccountAnyNode() | nodes.Negation():
+        case condition_nodes.AccountAnyNode() | condition_nodes.Negation():
             return open_where(node.item)
     if not isinstance(last, _HOLDS_EVENTS) or not last.events.open_where:
         return None
@@ -26,14 +32,19 @@ def open_where(node: nodes.Condition) -> nodes.EventClause | None:
     return None if is_closed else last.events
 
 
-def leading_name(node: nodes.Condition) -> nodes.Name | None:
+def leading_name(node: condition_nodes.Condition) -> nodes.Name | None:
     """The name that a condition begins with, if it is a comparison of what that name stands for."""
     first: nodes.Value | None = None
     match node:
-        case nodes.Compare():
+        case condition_nodes.Compare():
             first = node.left
-        case nodes.BetweenValues() | nodes.Choice() | nodes.Presence() | nodes.Bare():
+        case (
+            condition_nodes.BetweenValues()
+            | condition_nodes.Choice()
+            | condition_nodes.Presence()
+            | condition_nodes.Bare()
+        ):
             first = node.value
-        case nodes.NearNode() | nodes.AnniversaryNode():
+        case condition_nodes.NearNode() | condition_nodes.AnniversaryNode():
             first = node.value
     return first.name if isinstance(first, nodes.Reference) else None

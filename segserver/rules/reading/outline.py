@@ -14,7 +14,7 @@ from segserver.rules.reading.keywords import BLOCKS, CLAUSES, OPERATORS, REFEREN
 from segserver.rules.reading.source import Kind, Token
 
 _OPERAND_FOLLOWS = OPERATORS | {
-    *("by", "while", "then", "segment"),
+    *("by", "while", "then", "segment", "with", "whose", "first", "last"),
     *("(", ",", "=", "<", ">", "<=", ">=", "+", "-", "*", "/", "."),
 }
 
@@ -89,6 +89,10 @@ _UNMISTAKABLE = frozenset(
 """Clauses whose words mean nothing else: at the start of a line they are one even where an operand is called for."""
 
 
+_SHAPED = frozenset({("owner", Kind.TEXT), ("manual", Kind.TEXT), ("content", Kind.TEXT), ("limit", Kind.NUMBER)})
+"""So are these words before such a token: no name has one right behind it."""
+
+
 def _clause_at(tokens: Sequence[Token], block: str, index: int, first: int, last: int, text: str) -> str | None:
     token = tokens[index]
     if token.kind is not Kind.WORD:
@@ -97,6 +101,8 @@ def _clause_at(tokens: Sequence[Token], block: str, index: int, first: int, last
     if index > first and before.text in _OPERAND_FOLLOWS and (block, before.text) != ("test", "before"):
         fresh = "\n" in text[before.end : token.start]
         pair = " ".join(other.text for other in tokens[index : min(index + 2, last)])
+        if fresh and tokens[index + 1 : index + 2] and (token.text, tokens[index + 1].kind) in _SHAPED:
+            return token.text if token.text in CLAUSES[block] else None
         return pair if fresh and pair in _UNMISTAKABLE and pair in CLAUSES[block] else None
     following = [other.text for other in tokens[index : min(index + 3, last)]]
     if following[1:2] == ["="]:

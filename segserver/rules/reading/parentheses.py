@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from segserver.errors import Span
-from segserver.rules.reading import nodes
+from segserver.rules.reading import block_nodes, condition_nodes, nodes
 from segserver.rules.reading.source import Kind, Source
-from segserver.rules.reading.walk import walk
+from segserver.rules.walk import walk
 
 _ATOMS = (nodes.Reference, nodes.Dotted, nodes.Quantity, nodes.Quoted, nodes.Day, nodes.AggregateValue)
 
@@ -20,12 +20,12 @@ _BEFORE_VALUES = frozenset(
 """Behind these a parenthesis is a value or a group of conditions, behind other words it may be a list or a call."""
 
 
-def bare(source: Source, blocks: Iterable[nodes.Block]) -> str:
+def bare(source: Source, blocks: Iterable[block_nodes.Block]) -> str:
     """The text of a file with spaces for parentheses around single values, and for doubled ones."""
     held: set[Span] = set()
     groups: set[Span] = set()
-    for node in walk(tuple(blocks), nodes.Node):
-        if isinstance(node, nodes.Group):
+    for node in walk(tuple(blocks)):
+        if isinstance(node, condition_nodes.Group):
             groups.add(node.span)
         elif isinstance(node, _ATOMS):
             held.add(node.span)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from segserver.errors import Span
-from segserver.rules.reading import nodes
+from segserver.rules.reading import block_nodes, condition_nodes, nodes
 
 T = TypeVar("T", bound=nodes.Node)
 
@@ -22,18 +22,18 @@ class GivenParts:
         """Take what another clause says of the contact."""
         self._said += content if isinstance(content, tuple) else [content]
 
-    def node(self) -> nodes.GivenNode:
+    def node(self) -> block_nodes.GivenNode:
         """The contact with all that was said of it."""
         created, traits = self._given if isinstance(self._given, tuple) else (None, ())
-        return nodes.GivenNode(
+        return block_nodes.GivenNode(
             traits=traits,
             created=created,
-            events=self._of(nodes.GivenDid),
-            memberships=self._of(nodes.GivenMember),
-            changes=self._of(nodes.GivenChanged),
-            scores=self._of(nodes.GivenScore),
-            expected=self._of(nodes.Member),
-            unread=any(isinstance(item, nodes.Broken) for item in self._said),
+            events=self._of(block_nodes.GivenDid),
+            memberships=self._of(block_nodes.GivenMember),
+            changes=self._of(block_nodes.GivenChanged),
+            scores=self._of(block_nodes.GivenScore),
+            expected=self._of(condition_nodes.Member),
+            unread=any(isinstance(item, nodes.Broken) for item in (self._given, *self._said)),
             span=self._span,
         )
 

@@ -15,11 +15,11 @@ from typing import Any, cast
 
 from segserver.errors import Diagnostic, Severity, Span
 from segserver.rules.findings import MOST_FINDINGS, Findings
-from segserver.rules.reading import nodes
+from segserver.rules.reading import block_nodes, nodes
 from segserver.rules.reading.graph import Key, Place, reads
 from segserver.rules.reading.source import decode
 from segserver.rules.reading.tree_text import from_text, place, to_text
-from segserver.rules.reading.walk import walk
+from segserver.rules.walk import walk
 
 
 class ParsedBlock:
@@ -39,7 +39,7 @@ class ParsedBlock:
         reads: Sequence[tuple[Key, Place]],
         clauses: Sequence[tuple[str, Place]],
         *,
-        node: nodes.Block | None = None,
+        node: block_nodes.Block | None = None,
         names: Sequence[str] = (),
         tree: str = "",
     ) -> None:
@@ -53,9 +53,9 @@ class ParsedBlock:
             self.names, self.tree = names, tree
 
     @cached_property
-    def node(self) -> nodes.Block:
+    def node(self) -> block_nodes.Block:
         """The block itself."""
-        return cast("nodes.Block", from_text(self.tree, self.name.span.file))
+        return cast("block_nodes.Block", from_text(self.tree, self.name.span.file))
 
     @cached_property
     def tree(self) -> str:
@@ -65,7 +65,7 @@ class ParsedBlock:
     @cached_property
     def names(self) -> Sequence[str]:
         """Every name written anywhere in it, whatever it stands for; sorted."""
-        found = (item.text for item in walk(self.node, nodes.Node) if isinstance(item, nodes.Name))
+        found = (item.text for item in walk(self.node) if isinstance(item, nodes.Name))
         return sorted(set(found))
 
     @cached_property
@@ -100,20 +100,20 @@ def read(file: str, raw: str | bytes) -> ParsedFile:
     return ParsedFile(findings.sorted(), tuple(blocks))
 
 
-def _block(node: nodes.Block) -> ParsedBlock:
+def _block(node: block_nodes.Block) -> ParsedBlock:
     match node:
-        case nodes.TestNode(title=title):
+        case block_nodes.TestNode(title=title):
             return ParsedBlock("test", nodes.Name(title.text, span=title.span), (), (), node=node)
-        case nodes.BlockNode(keyword=kind, name=name):
+        case block_nodes.BlockNode(keyword=kind, name=name):
             clauses = [(clause.key, place(clause.span)) for clause in node.clauses]
             return ParsedBlock(kind, name, _reads(node), clauses, node=node)
-        case nodes.TraitNode(name=name):
+        case block_nodes.TraitNode(name=name):
             return ParsedBlock("trait", name, _reads(node), (), node=node)
-        case nodes.ExclusiveNode(name=name):
+        case block_nodes.ExclusiveNode(name=name):
             return ParsedBlock("exclusive", name, (), (), node=node)
 
 
-def _reads(node: nodes.Block) -> list[tuple[Key, Place]]:
+def _reads(node: block_nodes.Block) -> list[tuple[Key, Place]]:
     return [(read.key, place(read.span)) for read in reads(node)]
 
 

@@ -9,10 +9,11 @@ import pyparsing as pp
 from segserver.errors import Span
 from segserver.rules.findings import Findings
 from segserver.rules.reading import hints
-from segserver.rules.reading.source import Kind, Piece, Source, Token
+from segserver.rules.reading.pieces import Piece, Reader
+from segserver.rules.reading.source import Kind, Source, Token
 
 
-def piece(source: Source, start: int, end: int, reader: object) -> Piece:
+def piece(source: Source, start: int, end: int, reader: Reader) -> Piece:
     """The blanked text [start, end) of a file, for a grammar."""
     made = Piece(source.blanked[start:end])
     made.source, made.offset, made.reader = source, start, reader
@@ -79,7 +80,7 @@ def _report(
         findings.error("syntax-error", after(phrase.source, tokens[-1]), message, hint)
     elif expected == "the end":
         message = f"`{found.text}` does not belong here"
-        hint = hints.for_surplus_in_clause(found, block) if block else hints.for_surplus(found, tokens)
+        hint = hints.for_surplus_in_clause(found, tokens, block) if block else hints.for_surplus(found, tokens)
         findings.error("syntax-error", phrase.source.span_of(found), message, hint)
     elif expected == "`)`" and found.text in ("and", "or") and any(token.text == "where" for token in tokens):
         findings.error(

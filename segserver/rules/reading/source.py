@@ -1,4 +1,4 @@
-"""The text of one file: its tokens with their places, and pieces of it that know where they stand."""
+"""The text of one file: its tokens with their places."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from functools import cached_property
 
 from segserver.errors import Span
 from segserver.rules.findings import Findings
+from segserver.rules.reading import strays
 
 NAME_PATTERN = r"[^\W\d][\w\u0300-\u036f]*"
 """A name: letters of any script, accents (composed or combining), digits and `_`, not starting with a digit."""
@@ -18,14 +19,15 @@ _TOKEN = re.compile(
     rf"""
       (?P<space>\s+|\#[^\n]*)
     | (?P<text>"(?:[^"\n]|"")*")
+    | {strays.BEFORE_WORDS}
     | (?P<word>{NAME_PATTERN}(?:['’]s\b)?)
     | (?P<date>[0-9]{{4}}-[0-9]{{1,2}}-[0-9]{{1,2}}(?![0-9]))
     | (?P<time>[0-9]{{1,2}}:[0-9]{{2}}(?![0-9]))
+    | {strays.BEFORE_NUMBERS}
     | (?P<number>[0-9]+(?:\.[0-9]+)?)
+    | {strays.BEFORE_SYMBOLS}
     | (?P<symbol><=|>=|[()<>=,+\-*/.:@%])
-    | (?P<open>"[^"\n]*)
-    | (?P<curly>[“«‘][^”»’\n]*[”»’])
-    | (?P<stray>.)
+    | {strays.AT_LAST}
     """,
     re.VERBOSE | re.DOTALL,
 )
@@ -122,7 +124,7 @@ def _scan(source: Source, findings: Findings) -> tuple[list[Token], str]:
     for match in _TOKEN.finditer(source.text):
         kind, text = match.lastgroup or "", match.group()
         blanked.append(" " * len(text) if kind == "space" else text)
-        if kind in ("stray", "open", "curly") or "\0" in text:
+        if kind in strays.KINDS or "\0" in text:
             stray.append(match)
             kind = kind if kind == "space" else Kind.STRAY
         if kind == "space":
@@ -137,27 +139,6 @@ def _scan(source: Source, findings: Findings) -> tuple[list[Token], str]:
     return tokens, "".join(blanked)
 
 
-_STRAY_HINTS = {
-    "“": 'text stands between straight quotes: "..."',
-    "”": 'text stands between straight quotes: "..."',
-    "«": 'text stands between straight quotes: "..."',
-    "'": 'text stands between double quotes: "..."',
-    "‘": 'text stands between double quotes: "..."',
-    "’": 'text stands between double quotes: "..."',
-    "!": "write `is not` for inequality and `not` before a condition",
-    "&": "write `and`",
-    "|": "write `or`",
-    "{": "blocks have no braces: they run to the next block",
-    ";": "clauses need no separator",
-    "$": "money has its unit behind the number: 100 USD",
-    "€": "money has its unit behind the number: 100 EUR",
-    "£": "money has its unit behind the number: 100 GBP",
-    "≥": "write `>=`",
-    "≤": "write `<=`",
-    "≠": "write `is not`",
-}
-
-
 def _report_stray(source: Source, match: re.Match[str], findings: Findings) -> None:
     place = source.span(match.start(), match.end())
     if match.lastgroup in ("space", "text"):
@@ -165,25 +146,6 @@ def _report_stray(source: Source, match: re.Match[str], findings: Findings) -> N
         message = "a NUL character stands here, which no text has"
         findings.error("syntax-error", source.span(at, at + 1), message, "save the file as plain text in UTF-8")
         return
-    if match.lastgroup == "open":
-        findings.error("syntax-error", place, "this text is never closed", 'put a `"` at its end, on the same line')
-        return
-    shown = match.group()[0] if match.group().isprintable() else f"U+{ord(match.group()[0]):04X}"
-    findings.error("syntax-error", place, f"`{shown}` means nothing here", _STRAY_HINTS.get(match.group()[0]))
-
-
-class Piece(str):
-    """A stretch of a file's blanked text that knows its place, so that parse actions can tell theirs.
-
-    The grammar is built once and shared; pyparsing hands the parsed string itself to every action.
-    """
-
-    __slots__ = ("offset", "reader", "source")
-
-    source: Source
-    offset: int
-    reader: object
-
-    def place(self, start: int, end: int) -> Span:
-        """The place in the file of this piece's characters [start, end)."""
-        return self.source.span(self.offset + start, self.offset + end)
+    kind, text = match.lastgroup or "", match.group()
+    told = "this text is never closed" if kind == "open" else f"`{strays.shown(kind, text)}` means nothing here"
+    findings.error("syntax-error", place, told, strays.cure(kind, text))

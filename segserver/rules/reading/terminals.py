@@ -7,38 +7,18 @@ import unicodedata
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 import pyparsing as pp
 
 from segserver.errors import Span
-from segserver.rules.findings import Findings
 from segserver.rules.reading import nodes
 from segserver.rules.reading.keywords import NOT_UNITS, RESERVED
-from segserver.rules.reading.source import NAME_PATTERN, Piece
+from segserver.rules.reading.pieces import Piece, piece_of
+from segserver.rules.reading.source import NAME_PATTERN
 
-
-class Reader(Protocol):
-    """What parse actions ask of whoever reads a file."""
-
-    findings: Findings
-
-    def condition_at(self, start: int, end: int) -> nodes.Condition:
-        """The condition written at these characters of the file."""
-        ...
-
-    def criteria_at(self, start: int, end: int) -> tuple[tuple[nodes.Quantity, nodes.Condition], ...]:
-        """The criteria of `points` written at these characters of the file."""
-        ...
-
-    def account_where_at(self, start: int, end: int) -> nodes.Condition | None:
-        """The condition of `contacts of account where ...` written at these characters of the file; None without."""
-        ...
-
-
-def reader(piece: Piece) -> Reader:
-    """Who reads the file this piece is from."""
-    return piece.reader  # type: ignore[return-value]
+YEARS = range(1000, 9000)
+"""Years of written dates: a day or a time zone further, they are still in the calendar."""
 
 
 def join(first: Span, last: Span) -> Span:
@@ -50,7 +30,7 @@ def terminal(pattern: str, name: str, build: Callable[[Piece, re.Match[str], Spa
     """A token: its pattern, its name in findings, and what it becomes."""
 
     def act(text: str, _at: int, found: pp.ParseResults) -> Any:
-        piece: Piece = text  # type: ignore[assignment]
+        piece = piece_of(text)
         match: re.Match[str] = found[0]
         return build(piece, match, piece.place(*match.span()))
 
@@ -105,7 +85,7 @@ def _quantity(piece: Piece, match: re.Match[str], at: Span) -> nodes.Quantity:
     unit = match["unit"]
     value = number / 100 if match["percent"] else number
     if abs(number) >= 10**12 or value != round(value, 6):
-        reader(piece).findings.error(
+        piece.reader.findings.error(
             "bad-number",
             piece.place(*match.span("number")),
             f"{match['number']} does not fit: numbers have at most 12 digits before the point and 6 after it",
@@ -119,9 +99,16 @@ def _quantity(piece: Piece, match: re.Match[str], at: Span) -> nodes.Quantity:
 def _day(piece: Piece, match: re.Match[str], at: Span) -> nodes.Day | nodes.Broken:
     timed = match["hour"] is not None
     try:
-        when = datetime(*(int(part) for part in match.group("year", "month", "day", "hour", "minute") if part))  # type: ignore[arg-type]
+        year, month, day, hour, minute = (
+            int(part or 0) for part in match.group("year", "month", "day", "hour", "minute")
+        )
+        when = datetime(year, month, day, hour, minute)
     except ValueError:
-        reader(piece).findings.error("bad-date", at, f"there is no {match[0]}", "write year-month-day: 2026-03-01")
+        piece.reader.findings.error("bad-date", at, f"there is no {match[0]}", "write year-month-day: 2026-03-01")
+        return nodes.Broken(span=at)
+    if when.year not in YEARS:
+        message = f"the year {when.year} is out of range"
+        piece.reader.findings.error("bad-date", at, message, f"write a year from {YEARS[0]} to {YEARS[-1]}")
         return nodes.Broken(span=at)
     return nodes.Day(when, timed, span=at)
 

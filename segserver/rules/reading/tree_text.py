@@ -16,8 +16,9 @@ from functools import cache
 from typing import Any
 
 from segserver.errors import Span
-from segserver.rules import expressions, times
-from segserver.rules.reading import nodes
+from segserver.rules import times
+from segserver.rules.expressions.values import Measure
+from segserver.rules.reading import block_nodes, condition_nodes, nodes
 
 
 def to_text(node: nodes.Node) -> str:
@@ -46,11 +47,13 @@ def place(span: Span) -> list[int]:
 def _kinds() -> Mapping[str, tuple[type, tuple[str, ...]]]:
     """Every class of node, and of what nodes hold, with its fields."""
     held = (times.Ago, times.CalendarStart, times.Fixed)
-    found = [kind for kind in vars(nodes).values() if isinstance(kind, type) and issubclass(kind, nodes.Node)]
+    homes = (nodes, condition_nodes, block_nodes)
+    named = [kind for home in homes for kind in vars(home).values() if isinstance(kind, type)]
+    found = {kind for kind in named if issubclass(kind, nodes.Node)}
     return {kind.__name__: (kind, tuple(field.name for field in fields(kind))) for kind in (*found, *held)}
 
 
-_ENUMS: Mapping[str, type[Enum]] = {"Measure": expressions.Measure, "Unit": times.Unit}
+_ENUMS: Mapping[str, type[Enum]] = {"Measure": Measure, "Unit": times.Unit}
 
 
 def _plain(item: object) -> object:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from segserver.errors import Span
 from segserver.rules.findings import Findings
-from segserver.rules.reading.source import NAME_PATTERN, Piece
+from segserver.rules.reading.pieces import Piece
+from segserver.rules.reading.source import NAME_PATTERN
 
 _CONSTRUCTS: tuple[tuple[str, str], ...] = (
     ("`cluster`", r"cluster\s*\("),

@@ -9,7 +9,7 @@ import pytest
 from segserver.errors import Diagnostic, render
 from segserver.rules.check import check
 from segserver.rules.lint import lint
-from segserver.specs import Catalog
+from segserver.specs.catalog import Catalog
 
 FILE = "rules.seg"
 USAGE = {"unused-trait", "segment-without-push", "segment-without-test"}

@@ -70,7 +70,53 @@ def test_a_comparison_of_written_values_says_that_it_looks_at_nobody(linted: Any
     assert (always.code, always.message) == ("always-true", f"this holds for everybody: {why}")
     assert always.hint == f"{cure}, or allow it with a comment if everybody is meant"
     (never,) = linted("segment s\n  where 5 in (1, 2)\n")
-    assert (never.code, never.message, never.hint) == ("unreachable", f"this can never hold: {why}", cure)
+    assert (never.code, never.message) == ("unreachable", f"this can never hold: {why}")
+    assert never.hint == f"{cure}; `draft` keeps a segment from being pushed"
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ('"a" is "b"', ["unreachable"]),
+        ('"a" is "A"', ["unreachable"]),
+        ('"a" is "A" ignoring case', ["always-true"]),
+        ('"a" is not "b"', ["always-true"]),
+    ],
+)
+def test_written_texts_are_compared_too(condition: str, expected: list[str], codes: Any) -> None:
+    assert codes(condition) == expected
+
+
+@pytest.mark.parametrize(
+    ("stay", "code", "message"),
+    [
+        ("false", "enters-and-leaves", "with `stay while false` whoever enters leaves at the next run"),
+        ("true", "stay-leaves-out", "with `stay while true` whoever enters stays for ever"),
+        ("1 > 2", "enters-and-leaves", "with `stay while 1 > 2` whoever enters leaves at the next run"),
+    ],
+)
+def test_a_stay_while_that_says_nothing_of_the_contact_is_told_once(
+    stay: str, code: str, message: str, linted: Any
+) -> None:
+    (found,) = linted(f"segment s\n  where subscribed\n  stay while {stay}\n")
+    assert (found.code, found.span.line, found.message) == (code, 3, message)
+
+
+# ---- patterns
+
+
+@pytest.mark.parametrize(("pattern", "better"), [("%aris%", "*aris*"), ("Paris", "Paris*"), ("P_ris%", "P_ris*")])
+def test_a_like_without_a_star_is_one_text_alone(pattern: str, better: str, linted: Any) -> None:
+    (found,) = linted(f'segment s\n  where did page_view where path like "{pattern}"\n')
+    assert (found.code, found.message) == (
+        "like-without-star",
+        f'without `*`, `like` holds for the text "{pattern}" alone',
+    )
+    assert found.hint == f'write `*` where any text may stand, `like "{better}"`, or `is` for this one text'
+
+
+def test_a_like_with_a_star_is_fine(codes: Any) -> None:
+    assert codes('city like "*aris" and city like "100%*"') == []
 
 
 def test_where_false_beside_a_manual_list_is_how_a_list_alone_is_written(linted: Any) -> None:
@@ -255,3 +301,35 @@ def test_a_placeholder_reads_its_trait(linted: Any) -> None:
         usage=True,
     )
     assert [item.code for item in found] == ["segment-without-test"]
+
+
+@pytest.mark.parametrize(
+    ("where", "stay", "line", "column"),
+    [
+        ("household_size >= 3", "household_size >= 5", 3, 14),
+        ("household_size >= 3", "subscribed and household_size >= 3", 3, 14),
+        ("household_size >= 3 and subscribed", "household_size > 1\n    and subscribed is false", 4, 9),
+        ("did purchase and mrr > 5 EUR", "did purchase and mrr between 6 and 9 EUR", 3, 31),
+    ],
+)
+def test_what_a_newcomer_need_not_have_but_a_member_must_is_named(
+    where: str, stay: str, line: int, column: int, linted: Any
+) -> None:
+    (found,) = linted(f"segment s\n  where {where}\n  stay while {stay}\n")
+    assert (found.code, found.span.line, found.span.column) == ("enters-and-leaves", line, column)
+
+
+@pytest.mark.parametrize(
+    ("where", "stay"),
+    [
+        ("household_size >= 5", "household_size >= 3"),
+        ("household_size >= 5 and household_size <= 9", "household_size between 4 and 10"),
+        ("household_size >= 5", "household_size is known or subscribed"),
+        ("did purchase in last 7 days", "did purchase in last 30 days"),
+        ("did purchase at least 2 times in last 30 days", "did purchase in last 30 days"),
+        ("in segment buyers", "did purchase"),
+    ],
+)
+def test_what_a_newcomer_has_or_may_have_for_other_reasons_is_left_alone(where: str, stay: str, linted: Any) -> None:
+    found = linted(f"segment buyers where did purchase\nsegment s\n  where {where}\n  stay while {stay}\n")
+    assert "enters-and-leaves" not in [item.code for item in found]

@@ -10,7 +10,7 @@ import pytest
 from segserver.errors import render
 from segserver.rules.check import check
 from segserver.rules.lint import LINTS, SILENCES, lint
-from segserver.specs import Catalog
+from segserver.specs.catalog import Catalog
 
 PAGE = (files("segserver") / "help" / "lint.md").read_text(encoding="utf-8")
 SECTIONS = dict(re.findall(r"^## `(.+?)`\n(.*?)(?=^## |\Z)", PAGE, re.MULTILINE | re.DOTALL))
