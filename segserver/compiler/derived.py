@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from segserver.rules.expressions.conditions import Anniversary, Between, Comparison, OnDay
 from segserver.rules.expressions.history import Changed, FirstDid, Regular, SegmentChange, Sequence, WasIn
-from segserver.rules.expressions.values import Aggregate, Instant, Literal, Value
+from segserver.rules.expressions.values import Aggregate, Instant, Value
 from segserver.rules.times import Ago, CalendarStart, Edge, Fixed, Unit, Window
 from segserver.specs.types import DATE, INSTANT, TEXT, Kind, Type
 
@@ -97,7 +97,7 @@ def derived(node: object) -> Iterator[Derived]:
 
 def _midnights(left: Value, right: Value) -> Iterator[Midnight]:
     """The midnights of a date that is compared with an instant, neither of them known beforehand."""
-    if any(isinstance(side, Literal | Instant) for side in (left, right)):
+    if any(isinstance(side, Instant) for side in (left, right)):
         return
     if {left.type.kind, right.type.kind} == {Kind.DATE, Kind.INSTANT}:
         yield Midnight(left if left.type.kind is Kind.DATE else right)

@@ -72,8 +72,8 @@ def contact_frame(
     columns: Mapping[Node, str],
     sources: Sequence[Source],
     *,
-    among: str | None = None,
-    unknown_exists: bool = True,
+    among: str | None,
+    unknown_exists: bool,
 ) -> ir.Table:
     """One row per contact that exists at an instant, with the columns named.
 
@@ -149,7 +149,7 @@ def contact_homes(catalog: Catalog, as_of: datetime, among: str | None, *, histo
     traits = zone_traits(catalog)
     leaves = leaf_columns(TraitValue(trait.name, trait.type) for trait in traits)
     past = past_sources([trait for trait in traits if trait.history], as_of, among=among) if historical else []
-    frame = contact_frame(catalog, as_of, leaves, past, among=among)
+    frame = contact_frame(catalog, as_of, leaves, past, among=among, unknown_exists=True)
     empty: ir.StringValue = ibis.literal("")
     known = {trait.name: frame[relations.trait_column(trait.name)].fill_null("") for trait in traits}
     return frame.select(

@@ -20,7 +20,7 @@ from segserver.compiler import accounts, comparisons, distances, durations, hash
 from segserver.compiler.derived import Midnight
 from segserver.compiler.numbers import balanced, number
 from segserver.compiler.walk import Node
-from segserver.compiler.windows import edge, local_midnight
+from segserver.compiler.windows import edge
 from segserver.rules.expressions.conditions import (
     AccountAny,
     All,
@@ -171,27 +171,18 @@ class Translator:
         if right.type.kind is Kind.DATE:
             op, left, right = comparisons.mirrored(op), right, left
         zone = self._moment.zone
-        if isinstance(left, Literal) and isinstance(left.value, date):
-            return comparisons.compare(op, ibis.literal(local_midnight(left.value, zone)), self.value(right))
         day = self.value(left)
         if isinstance(right, Instant):
             return comparisons.compare_day(op, day, edge(right.edge, self._moment.as_of, zone), zone)
         return comparisons.compare(op, self.column(Midnight(left)), self.value(right))
 
     def _one_of(self, node: OneOf) -> ir.BooleanValue:
-        kinds = {option.type.kind for option in node.options}
-        if kinds == {node.value.type.kind}:
-            found = self._among(node)
-        else:
-            found = balanced([self._holds("=", node.value, option) for option in node.options], operator.or_)
-        return ~found if node.negated else found
-
-    def _among(self, node: OneOf) -> ir.BooleanValue:
         value = self.value(node.value)
         options = [numbers.alike(value, self.value(option))[1] for option in node.options]
         if node.ignoring_case:
             value, options = value.lower(), [option.lower() for option in options]
-        return value.isin(options).fill_null(False)
+        found = value.isin(options).fill_null(False)
+        return ~found if node.negated else found
 
     def _between(self, node: Between) -> ir.BooleanValue:
         return self._holds(">=", node.value, node.low) & self._holds("<=", node.value, node.high)

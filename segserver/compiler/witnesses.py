@@ -21,6 +21,7 @@ from segserver.compiler.translate import Moment
 from segserver.relations import property_column
 from segserver.rules.expressions.values import Aggregate
 from segserver.rules.program import Program
+from segserver.rules.times import Edge
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,13 @@ class Happened:
         count: which; its measure and property do not matter.
         properties: shown of each.
         end: "first" or "last" for that one alone; None for the last few.
+        until: the end of the window that is meant, where that of `count` is left open for what it comes to reach.
     """
 
     count: Aggregate
     properties: tuple[str, ...] = ()
     end: str | None = None
+    until: Edge | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ def compile_witnesses(
     *,
     among: str,
     most: int,
-    historical: bool = False,
+    historical: bool,
     prefix: str,
 ) -> tuple[list[Step], list[str]]:
     """Compile the last few things that happened to each contact, each sight to a table of its own.
@@ -77,8 +80,9 @@ def compile_witnesses(
         prefix: begins the name of every table made.
 
     Returns:
-        The steps, and for each sight a table with `contact_id`, `at` and, of events, the columns of their properties,
-        of traits `value` and `connection`, of segments `change` and `cause`; in no order.
+        The steps, and for each sight a table with `contact_id`, `at`, `key` by which equal instants are in order, and,
+        of events, the columns of their properties, of traits `value` and `connection`, of segments `change` and
+        `cause`; in no order.
     """
     moment = Moment(as_of, program.zone)
     counts = [sight.count for sight in sights if isinstance(sight, Happened)]
@@ -102,7 +106,8 @@ def compile_witnesses(
 
 def _few(rows: ir.Table, most: int, *, first: bool) -> ir.Table:
     """Of each contact the last or the first rows."""
-    order = rows["at"].asc() if first else rows["at"].desc()
+    by = (rows["at"], rows["key"])
+    order = [column.asc() if first else column.desc() for column in by]
     placed = rows.mutate(place=ibis.row_number().over(group_by="contact_id", order_by=order))
     return placed.filter(placed["place"] < most).drop("place")
 
@@ -117,16 +122,20 @@ def _events(scope: Scope, sight: Happened, moment: Moment) -> ir.Table:
     rows, flags = scope.flagged(rows, wheres)
     taken = window.takes(rows.occurred_at, rows) + [rows[flag] for flag in flags.values()]
     shown = {property_column(name): rows[property_column(name)] for name in sight.properties}
-    return (rows.filter(taken) if taken else rows).select("contact_id", at=rows.occurred_at, **shown)
+    return (rows.filter(taken) if taken else rows).select(
+        "contact_id", at=rows.occurred_at, key=rows.event_key, **shown
+    )
 
 
 def _values(program: Program, name: str, moment: Moment, among: str) -> ir.Table:
     rows = narrowed(unbound(relations.history_table(program.catalog.traits[name])), among)
     seen = [rows.valid_from < ibis.literal(moment.as_of), rows.known_at <= ibis.literal(moment.as_of)]
-    return rows.filter(seen).select("contact_id", at=rows.valid_from, value=rows["value"], connection=rows.connection)
+    return rows.filter(seen).select(
+        "contact_id", at=rows.valid_from, key=rows.connection, value=rows["value"], connection=rows.connection
+    )
 
 
 def _passages(segment: str, moment: Moment, among: str) -> ir.Table:
     rows = narrowed(unbound(relations.membership_changes()), among)
     seen = [rows.segment == segment, rows.as_of < ibis.literal(moment.as_of)]
-    return rows.filter(seen).select("contact_id", at=rows.as_of, change=rows.change, cause=rows.cause)
+    return rows.filter(seen).select("contact_id", at=rows.as_of, key=rows.change, change=rows.change, cause=rows.cause)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from segserver.compiler.windows import bounds, edge
+from segserver.compiler.windows import edge
 from segserver.compiler.witnesses import Became, Happened, Passed, Sight
 from segserver.explain.judging import parts_of
 from segserver.explain.observing import ZONE_TEXT, values
@@ -18,7 +18,7 @@ from segserver.explain.sights import of_step, seen_by, single, window_of
 from segserver.explain.verdicts import Observed, Verdict, Witness
 from segserver.explain.words import words
 from segserver.relations import property_column
-from segserver.rules.expressions.conditions import Comparison, Condition
+from segserver.rules.expressions.conditions import Condition
 from segserver.rules.expressions.history import HasBeen, Regular
 from segserver.rules.expressions.history import Sequence as Steps
 from segserver.rules.program import Program
@@ -53,7 +53,7 @@ class Seen:
 
     def of(self, sight: Sight) -> Rows:
         """The rows of a sight in the order of time."""
-        return sorted(self.rows.get(sight, ()), key=at_of)
+        return sorted(self.rows.get(sight, ()), key=lambda row: (at_of(row), str(row["key"])))
 
 
 def witnessed(verdict: Verdict, seen: Seen) -> Verdict:
@@ -66,9 +66,10 @@ def witnessed(verdict: Verdict, seen: Seen) -> Verdict:
     if isinstance(node, Steps):
         return _sequence(verdict, node, seen)
     looked_at = dict.fromkeys(seen_by(seen.program, node))
-    found = _together([list(_witnesses(sight, seen)) for sight in looked_at])
-    now, coming = _reached(verdict, found, seen)
-    verdict = replace(verdict, witnesses=now, coming=coming, observed=_told(verdict, node, found, seen.program))
+    zone = zone_of(verdict, seen.program)
+    found = [_reached(sight, seen, zone) for sight in looked_at]
+    now, coming = (_together(some) for some in zip(*found, strict=True)) if found else ((), ())
+    verdict = replace(verdict, witnesses=now, coming=coming, observed=_told(verdict, node, now, seen.program))
     match node:
         case Regular():
             return _periods(verdict, node, seen)
@@ -116,7 +117,7 @@ def _witnesses(sight: Sight, seen: Seen) -> Iterator[Witness]:
 
 def _event(name: str, row: Mapping[str, object], program: Program) -> Witness:
     types = program.catalog.events[name].properties
-    read = {key.removeprefix(_PROPERTY): value for key, value in row.items() if key not in ("at", "contact_id")}
+    read = {key.removeprefix(_PROPERTY): value for key, value in row.items() if key.startswith(_PROPERTY)}
     details = {key: _stored(value, types.get(key, TEXT)) for key, value in read.items()}
     told = ", ".join(f"{key} {show(value, types.get(key, TEXT), program.zone)}" for key, value in details.items())
     return Witness(name, at_of(row), details, f"{name}: {told}" if told else name)
@@ -138,16 +139,13 @@ def _together(found: Sequence[Sequence[Witness]]) -> tuple[Witness, ...]:
     return tuple(sorted(kept, key=lambda item: item.at))
 
 
-def _reached(
-    verdict: Verdict, found: tuple[Witness, ...], seen: Seen
-) -> tuple[tuple[Witness, ...], tuple[Witness, ...]]:
-    """What the window of a condition holds, and what it comes to hold only later."""
-    node = verdict.node.left if isinstance(verdict.node, Comparison) else verdict.node
-    window = window_of(seen.program, node)
-    if window is None or window.end is None:
-        return found, ()
-    _, end = bounds(window, seen.as_of, zone_of(verdict, seen.program))
-    return tuple(item for item in found if item.at < end), tuple(item for item in found if item.at >= end)
+def _reached(sight: Sight, seen: Seen, zone: str) -> tuple[list[Witness], list[Witness]]:
+    """What is seen in a window, and what it comes to reach only later."""
+    found = list(_witnesses(sight, seen))
+    if not isinstance(sight, Happened) or sight.until is None:
+        return found, []
+    end = edge(sight.until, seen.as_of, zone)
+    return [item for item in found if item.at < end], [item for item in found if item.at >= end]
 
 
 def _told(verdict: Verdict, node: Condition, found: Sequence[Witness], program: Program) -> tuple[Observed, ...]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import groupby
 
-from segserver.explain.moves import Moves, Waiting
+from segserver.explain.moves import Waiting
 from segserver.explain.turning import meeting_points, membership
 from segserver.explain.verdicts import Expiry, Verdict
 from segserver.rules.expressions.conditions import InSegment, Not
@@ -20,13 +21,29 @@ def expiry(verdict: Verdict, as_of: datetime, program: Program) -> Expiry | None
         as_of: naive UTC.
         program: the checked workspace.
     """
+    return _expiry(verdict, Waiting(program, as_of), {})
+
+
+_Move = tuple[datetime, Verdict, bool]
+"""When a single condition turns, and whether it holds from then on."""
+
+_Found = dict[int, list[_Move]]
+"""The moves below each verdict by its id: those of `where` are asked for twice on every level of nested segments."""
+
+
+def _expiry(verdict: Verdict, waiting: Waiting, found: _Found) -> Expiry | None:
     later = _Later({part.text: part for part in _unfolded(verdict)})
     if verdict.holds is None or later.holds(verdict) is not verdict.holds:
         return None
-    for at, leaf, now in _in_order(verdict, Waiting(program, as_of)):
-        later.turn(leaf, now)
-        if later.holds(verdict) is not verdict.holds:
-            return Expiry(at, leaf.text, now)
+    in_order = sorted(_moving(verdict, waiting, found), key=lambda move: move[0])
+    for at, moves in groupby(in_order, key=lambda move: move[0]):
+        decisive = None
+        for _, leaf, now in moves:
+            later.turn(leaf, now)
+            if decisive is None and later.holds(verdict) is not verdict.holds:
+                decisive = Expiry(at, leaf.text, now)
+        if decisive is not None and later.holds(verdict) is not verdict.holds:
+            return decisive
     return None
 
 
@@ -38,22 +55,18 @@ def _unfolded(verdict: Verdict) -> Iterator[Verdict]:
         yield from _unfolded(part)
 
 
-def _in_order(verdict: Verdict, waiting: Waiting) -> list[tuple[datetime, Verdict, bool]]:
-    found = [(at, leaf, now) for leaf, moves in _moving(verdict, waiting) for at, now in moves]
-    return sorted(found, key=lambda move: move[0])
-
-
-def _moving(verdict: Verdict, waiting: Waiting) -> Iterator[tuple[Verdict, Moves]]:
-    """Single conditions with their moves; who waits to enter begins again when `where` stops holding."""
-    if not verdict.parts:
-        yield verdict, waiting.moves(verdict)
+def _moving(verdict: Verdict, waiting: Waiting, found: _Found) -> list[_Move]:
+    """The moves of single conditions; who waits to enter begins again when `where` stops holding."""
+    if id(verdict) in found:
+        return found[id(verdict)]
+    moves = [] if verdict.parts else [(at, verdict, now) for at, now in waiting.moves(verdict)]
     where = next((part for part in verdict.parts if part.role == "where"), None)
     for part in verdict.parts:
-        if part.role == "wait" and where is not None:
-            breaks = expiry(where, waiting.as_of, waiting.program)
-            yield part, [move for move in waiting.moves(part) if breaks is None or move[0] < breaks.at]
-        else:
-            yield from _moving(part, waiting)
+        inner = _moving(part, waiting, found)
+        breaks = _expiry(where, waiting, found) if part.role == "wait" and where is not None else None
+        moves += inner if breaks is None else [move for move in inner if move[0] < breaks.at]
+    found[id(verdict)] = moves
+    return moves
 
 
 class _Later:

@@ -124,6 +124,9 @@ class _Colleagues:
         )
         runner.run(self._questions.observed.steps)
         self._rows = {str(row["contact_id"]): row for row in runner.rows(self._questions.observed.table)}
+        self._of_account: dict[object, list[str]] = defaultdict(list)
+        for contact in sorted(self._rows):
+            self._of_account[self._account(contact)].append(contact)
         self._gathering = Gathering(self._questions, runner, among, prefix)
         self._call = gathering.account
         self._program = program
@@ -140,10 +143,10 @@ class _Colleagues:
 
     def _told(self, contact: str, node: Asked) -> tuple[str, list[Colleague]]:
         """How many contacts of the account were counted, and some of them; of none, some that were not."""
-        account = self._rows[contact][self._questions.observed.columns[ACCOUNT]]
+        account = self._account(contact)
         if account is None:
             return "the contact has no account", []
-        everybody = sorted(key for key, row in self._rows.items() if self._account(row) == account)
+        everybody = self._of_account[account]
         condition = _condition(node)
         met = everybody if condition is None else [key for key in everybody if self._holds(condition, key)]
         candidates, most = (met, COUNTED) if met else (everybody, PASSED_OVER)
@@ -160,8 +163,8 @@ class _Colleagues:
             for (key, _), verdict in zip(verdicts, self._gathering.evidence(verdicts), strict=True)
         ]
 
-    def _account(self, row: Row) -> object:
-        return row[self._questions.observed.columns[ACCOUNT]]
+    def _account(self, contact: str) -> object:
+        return self._rows[contact][self._questions.observed.columns[ACCOUNT]]
 
     def _holds(self, condition: Condition, contact: str) -> bool:
         column = self._questions.observed.columns.get(condition)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from calendar import isleap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -168,7 +169,7 @@ class Waiting:
                 spans = list(_anniversaries(day, days, self.as_of.year))
                 edges = [(local_midnight(start, zone), local_midnight(end, zone)) for start, end in spans]
             case OnDay(day=on):
-                found = _on_day(day, on, zone)
+                found = _on_day(day, on, zone) if day.year > 1 else None
                 edges = [] if found is None else [found]
             case _:
                 return []
@@ -192,10 +193,14 @@ def _is_near(value: object) -> TypeGuard[date]:
 
 def _is_cut(leaf: Verdict, meets: Callable[[Decimal], bool]) -> bool:
     """Whether events that were not read would decide when a count turns."""
-    if len(leaf.witnesses) < READ or not isinstance(leaf.node, Did):
+    read = len(leaf.witnesses)
+    if read + len(leaf.coming) < READ:
         return False
-    read, all_of_them = len(leaf.witnesses), int(Decimal(str(leaf.observed[0].value)))
-    return any(meets(Decimal(times)) is not leaf.holds for times in range(read, all_of_them + 1))
+    if leaf.coming or not isinstance(leaf.node, Did):
+        return bool(leaf.coming)
+    all_of_them = int(Decimal(str(leaf.observed[0].value)))
+    doubtful = (read, max(read, min(leaf.node.low, all_of_them)), all_of_them)
+    return any(meets(Decimal(times)) is not leaf.holds for times in doubtful)
 
 
 def _latest(leaf: Verdict) -> Witness | None:
@@ -277,13 +282,9 @@ def _part(witness: Witness, figure: Aggregate) -> Decimal:
 def _anniversaries(day: date, days: int, year: int) -> Iterator[tuple[date, date]]:
     """The days on which an anniversary is within the next days, [first, last)."""
     for one in range(max(2, year - 1), year + 3):
-        leaps = (day.month, day.day) == _LEAP_DAY and not _is_leap(one)
+        leaps = (day.month, day.day) == _LEAP_DAY and not isleap(one)
         falls = date(one, 2, 28) if leaps else day.replace(year=one)
         yield falls - timedelta(days=days - 1), falls + timedelta(days=1)
-
-
-def _is_leap(year: int) -> bool:
-    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
 
 
 def _on_day(day: date, on: Edge, zone: str) -> tuple[datetime, datetime] | None:

@@ -56,7 +56,8 @@ def values(node: Node) -> Iterator[Value]:
         case Literal() | Instant():
             return
         case Arithmetic():
-            operands = [value for side in children(node) for value in values(side)]
+            inside = [value for side in children(node) for value in values(side)]
+            operands = [value for value in inside if not isinstance(value, Arithmetic)]
             yield from (node, *operands) if operands else ()
         case _ if isinstance(node, Value):
             yield node

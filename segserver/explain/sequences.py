@@ -59,13 +59,19 @@ def earliest_chain(node: Steps, read: Sequence[Rows]) -> Chain:
         node: a sequence that does not hold.
         read: as for `latest_chain`.
     """
-    last = len(node.steps) - 1
     if node.absent is not None:
-        for row in read[last]:
-            chain = latest_chain(node, [*read[:last], [row], *read[last + 1 :]], None)
-            if chain.complete:
-                return chain
+        for row in _ends(node, read):
+            if _stands(node, row, read[-1], None):
+                return latest_chain(node, [*read[: len(node.steps) - 1], [row], read[-1]], None)
     return latest_chain(node, read, None)
+
+
+def _ends(node: Steps, read: Sequence[Rows]) -> Rows:
+    """The events of the last step, in the order of time, with which all steps were found."""
+    found = read[0]
+    for step, rows in zip(node.steps[1:], read[1:], strict=False):
+        found = [row for row in rows if any(_continues(step, previous, row) for previous in found)]
+    return found
 
 
 class _Search:
@@ -84,7 +90,8 @@ class _Search:
         """The events of the steps from a place on, after the event of the step before it."""
         previous = None if before is None else self._read[place - 1][before]
         if place == len(self._node.steps):
-            return [] if previous is not None and self._stands(previous) else None
+            stands = previous is not None and _stands(self._node, previous, self._read[-1], self._until)
+            return [] if stands else None
         for index in range(len(self._read[place]) - 1, -1, -1):
             row = self._read[place][index]
             if (place, index) in self._dead or not (previous is None or _continues(self._steps[place], previous, row)):
@@ -99,14 +106,15 @@ class _Search:
             self._dead.add((place, index))
         return None
 
-    def _stands(self, last: Row) -> bool:
-        """Whether nothing followed the last step that must not follow it."""
-        absent = self._node.absent
-        if absent is None:
-            return True
-        if self._until is not None and at_of(last) + (absent.within or _NOTHING) > self._until:
-            return False
-        return not any(_continues(absent, last, row) for row in self._read[-1])
+
+def _stands(node: Steps, last: Row, following: Rows, until: datetime | None) -> bool:
+    """Whether nothing followed the last step that must not follow it."""
+    absent = node.absent
+    if absent is None:
+        return True
+    if until is not None and at_of(last) + (absent.within or _NOTHING) > until:
+        return False
+    return not any(_continues(absent, last, row) for row in following)
 
 
 def _continues(step: SequenceStep, previous: Row, row: Row) -> bool:

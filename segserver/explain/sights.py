@@ -81,14 +81,12 @@ def window_of(program: Program, node: object) -> Window | None:
 
 
 def _events(of: Aggregate, end: str | None = None) -> Happened:
-    count = Aggregate(Measure.COUNT, of.event, None, of.where, _reaching(of.window, end), NUMBER)
+    """The events of a figure, with all that its window comes to reach as the calendar moves on."""
+    until = of.window.end if isinstance(of.window.end, CalendarStart) and end is None else None
+    window = of.window if until is None else replace(of.window, end=None)
+    count = Aggregate(Measure.COUNT, of.event, None, of.where, window, NUMBER)
     shown = dict.fromkeys([*([of.property] if of.property else []), *_properties(of.where)])
-    return Happened(count, tuple(shown), end)
-
-
-def _reaching(window: Window, end: str | None) -> Window:
-    """A window with all that it comes to reach as the calendar moves on."""
-    return replace(window, end=None) if isinstance(window.end, CalendarStart) and end is None else window
+    return Happened(count, tuple(shown), end, until)
 
 
 def of_step(node: Steps, place: int) -> Happened:

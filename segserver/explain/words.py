@@ -76,11 +76,16 @@ def _literal(node: Literal) -> str:
 
 
 def _arithmetic(node: Arithmetic) -> str:
-    return f"{_operand(node.left)} {node.op} {_operand(node.right)}"
+    left = isinstance(node.left, Arithmetic) and _BINDS[node.left.op] < _BINDS[node.op]
+    right = isinstance(node.right, Arithmetic) and _BINDS[node.right.op] <= _BINDS[node.op]
+    return f"{_operand(node.left, apart=left)} {node.op} {_operand(node.right, apart=right)}"
 
 
-def _operand(node: Value) -> str:
-    return f"({words(node)})" if isinstance(node, Arithmetic) else words(node)
+_BINDS = {"+": 1, "-": 1, "*": 2, "/": 2}
+
+
+def _operand(node: Value, *, apart: bool) -> str:
+    return f"({words(node)})" if apart else words(node)
 
 
 def _aggregate(node: Aggregate) -> str:

@@ -55,9 +55,49 @@ def test_the_events_a_condition_counts_are_named_with_the_properties_it_reads(pe
     bought(people, 5, amount=Decimal(10), sku="tea")
     people.event("b", "purchase", AS_OF - DAY, amount=Decimal(70))
     people.event("a", "purchase", AS_OF - DAY, known_at=AS_OF + DAY, amount=Decimal(70))
+    people.event("a", "purchase", AS_OF - DAY / 2, known_at=AS_OF + timedelta(microseconds=1), amount=Decimal(80))
+    people.event("a", "purchase", AS_OF, amount=Decimal(90))
     found = about(people, "did purchase where amount > 50 in last 30 days")
     assert seen(found) == [("purchase", AS_OF - 3 * DAY, {"amount": Decimal(60)})]
     assert f"{AS_OF - 3 * DAY:%Y-%m-%d %H:%M} purchase: amount 60" in render(found)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "count(purchase last month) between 1 and 3",
+        "count(purchase last month) + 1 > 1",
+        "1 < count(purchase last month)",
+        "did purchase last month",
+    ],
+)
+def test_what_a_window_comes_to_reach_later_is_no_evidence_yet(condition: str, people: World) -> None:
+    bought(people, 10, 0.1)
+    assert [at for _, at, _ in seen(about(people, condition))] == [AS_OF - 10 * DAY]
+
+
+def test_what_became_known_at_the_instant_itself_is_seen(people: World) -> None:
+    at = AS_OF - timedelta(microseconds=1)
+    people.event("a", "purchase", at, known_at=AS_OF, amount=Decimal(90))
+    assert seen(about(people, "did purchase")) == [("purchase", at, {})]
+
+
+@pytest.mark.parametrize("keys", [("k1", "k2"), ("k2", "k1")])
+def test_of_events_at_one_instant_the_one_is_named_whose_value_was_taken(keys: tuple[str, str], people: World) -> None:
+    for key in keys:
+        people.event("a", "purchase", AS_OF - DAY, key=key, amount=Decimal(key[1]))
+    for figure in ("first(purchase.amount)", "last(purchase.amount)"):
+        found = about(people, f"{figure} > 0")
+        assert found.verdict is not None
+        (part,) = found.verdict.parts
+        assert [item.details["amount"] for item in part.witnesses] == [part.observed[0].value]
+
+
+def test_a_calculation_is_shown_with_its_operands_and_not_with_all_that_lies_between(people: World) -> None:
+    found = about(people, "mrr + seats + mrr * (seats + 2) > 1")
+    assert found.verdict is not None
+    (part,) = found.verdict.parts
+    assert [item.text for item in part.observed] == ["mrr + seats + mrr * (seats + 2)", "mrr", "seats"]
 
 
 def test_only_the_last_five_are_shown(people: World) -> None:

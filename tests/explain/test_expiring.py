@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
 import pytest
@@ -91,6 +91,7 @@ def one() -> Iterator[World]:
         ("points(30 if did purchase today, 20 if subscribed) >= 40", "2026-03-01T23:00:00Z"),
         ("did purchase today and did purchase yesterday", "2026-03-01T23:00:00Z"),
         ("did purchase today or did purchase yesterday", "2026-03-02T23:00:00Z"),
+        ("count(purchase last month) between 2 and 3", "2026-03-31T22:00:00Z"),
         ("not did purchase today", "2026-03-01T23:00:00Z"),
         ("in segment fresh or not in segment fresh", None),
     ],
@@ -111,6 +112,18 @@ def test_the_evaluation_turns_at_the_instant_that_is_told(condition: str, at: st
     ends = "leaves" if found.member else "enters"
     assert f"\n{ends} at " in render(found)
     assert to_dict(found)["changes_by_itself"]["at"] == at
+
+
+@pytest.mark.parametrize("order", [("today", "yesterday"), ("yesterday", "today")])
+def test_what_turns_at_one_instant_turns_together(order: tuple[str, str]) -> None:
+    world = World()
+    world.contact("a")
+    world.event("a", "purchase", datetime(2026, 3, 1, 6))
+    program = rules("segment s where did purchase {} or did purchase {}\n".format(*order))
+    told = explained(world, program).expiry
+    assert told is not None
+    assert told.at == datetime(2026, 3, 2, 23)
+    assert [bool(world.members(program, at)["s"]) for at in (told.at - TICK, told.at)] == [True, False]
 
 
 def test_who_waits_to_enter_begins_again_when_the_rule_stops_holding(one: World) -> None:
@@ -171,7 +184,8 @@ def test_of_very_many_events_a_date_is_told_only_if_those_that_decide_were_read(
 
 
 @pytest.mark.parametrize("condition", ["renewal on today", "renewal before 1 year ago", "signup on today"])
-def test_dates_at_the_end_of_the_calendar_are_not_reckoned_with(condition: str) -> None:
+@pytest.mark.parametrize("day", [date(9999, 12, 31), date(1, 1, 1)])
+def test_dates_at_the_ends_of_the_calendar_are_not_reckoned_with(day: date, condition: str) -> None:
     world = World()
-    world.contact("a", renewal=datetime(9999, 12, 31, 12), signup=date(9999, 12, 31))
+    world.contact("a", renewal=datetime.combine(day, time(12)), signup=day)
     assert explained(world, rules(f"segment s where {condition}\n")).expiry is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -107,17 +107,23 @@ def case(
         texts += (program(draw, place, f"p{index}", small=small, sought=sought),)
         uses += texts[-1].uses
     names = [f"p{index}_{model}" for index in range(programs) for model in MODELS]
+    historical = draw.chance(25)
     return Case(
         place,
         texts,
-        past(draw, place, [name for text in texts for name in text.segments]),
+        past(draw, place, segments_of(texts), historical=historical),
         {name: draw.choice((0.3, 0.6, 0.97)) for name in names if not draw.chance(12)},
-        draw.chance(25),
+        historical,
         tuple(draw.some([contact.contact_id for contact in place.contacts], 3)) if draw.chance(40) else (),
         tuple(sorted({draw.choice(place.edges) for _ in range(2)})) if draw.chance(20) else (),
         draw.choice((timedelta(0), timedelta(days=2))),
         draw.chance(70),
     )
+
+
+def segments_of(texts: Iterable[Text]) -> list[str]:
+    """Names of all segments of some programs."""
+    return [name for text in texts for name in text.segments]
 
 
 def shown(case: Case) -> str:

@@ -3,38 +3,88 @@
 from __future__ import annotations
 
 _REPORTED = "The fault is reported before this, so there is no program, whatever comes back."
-_NUMBERS_ALIKE = "DuckDB compares and adds numbers of two kinds as the wider of them anyway; other engines may not."
-_UNIQUE = "Names that differ in letter case only are refused, and columns of different kinds begin differently."
+_NO_COLUMNS = "What has no columns is joined to the contacts and brings nothing."
+_ALIKE = (
+    "DuckDB compares and computes with numbers of two kinds as with the wider of them anyway; other engines may not."
+)
 
-EQUIVALENT: dict[tuple[str, str], str] = {
-    ("compiler/numbers.py", "if left.type().is_floating() and right.type().is_floating():"): _NUMBERS_ALIKE,
-    ("compiler/accounts.py", "return ibis.ifelse(held, 1, 0).sum().over(group_by=account)"): _NUMBERS_ALIKE,
-    ("compiler/numbers.py", "return _OPERATORS[op](left, right.cast(WIDE)).try_cast(EXACT)"): _NUMBERS_ALIKE,
-    ("compiler/numbers.py", "return _OPERATORS[op](left.cast(WIDE), right).try_cast(EXACT)"): _NUMBERS_ALIKE,
-    ("compiler/frames.py", "pass"): _UNIQUE,
-    ("compiler/frames.py", "if True:"): "A score that nothing reads later is not asked for in the first place.",
-    ("compiler/lookups.py", "if True:"): "Nothing is read in no condition.",
+EQUIVALENT: dict[tuple[str, str, str], str] = {
+    (
+        "compiler/numbers.py",
+        "if left.type().is_floating() or right.type().is_floating():",
+        "if left.type().is_floating() and right.type().is_floating():",
+    ): _ALIKE,
+    (
+        "compiler/numbers.py",
+        "return _OPERATORS[op](left.cast(WIDE), right.cast(WIDE)).try_cast(EXACT)",
+        "return _OPERATORS[op](left, right.cast(WIDE)).try_cast(EXACT)",
+    ): _ALIKE,
+    (
+        "compiler/accounts.py",
+        "return ibis.ifelse(held, 1, 0).sum().over(group_by=account).cast(EXACT)",
+        "return ibis.ifelse(held, 1, 0).sum().over(group_by=account)",
+    ): _ALIKE,
+    (
+        "compiler/frames.py",
+        "name += '_'",
+        "pass",
+    ): "Names that differ in letter case only are refused, and columns of different kinds begin differently.",
+    (
+        "compiler/frames.py",
+        "if score in live:",
+        "if True:",
+    ): "A score that nothing reads later is not asked for in the first place.",
+    ("compiler/lookups.py", "if step.where is not None:", "if True:"): "Nothing is read in no condition.",
+    ("compiler/cadence.py", "if not wanted:", "if False:"): _NO_COLUMNS,
+    ("compiler/sources.py", "if items:", "if True:"): _NO_COLUMNS,
+    (
+        "compiler/cadence.py",
+        "instants = {item.entered: rows.entered_at.max(where=rows.scenario == name) for name, item in asked.items()}",
+        "instants = {item.entered: rows.entered_at.min(where=rows.scenario == name) for name, item in asked.items()}",
+    ): "There is one entry of a contact in a scenario.",
+    (
+        "compiler/sequences.py",
+        "reached = places.select('contact_id', 't', **handed_on, **nothing, role=ibis.literal(_PLACE, type=role))",
+        "reached = places.select('t', 'contact_id', **handed_on, **nothing, role=ibis.literal(_PLACE, type=role))",
+    ): "Columns are found by their names.",
+    (
+        "rules/checking/comparisons.py",
+        "hint = f'write {bound.value / 100:f} or {bound.value:f}%' if 1 < bound.value <= 100 else None",
+        "hint = f'write {bound.value / 100:f} or {bound.value:f}%' if 1 <= bound.value <= 100 else None",
+    ): "1 is a score, and was taken before.",
+    ("rules/checking/choices.py", "if bad:", "if False:"): _REPORTED,
     (
         "compiler/occasions.py",
+        "days = [as_of.date() + ahead * _DAY for ahead in (-1, 0, 1)]",
         "days = [as_of.date() - ahead * _DAY for ahead in (-1, 0, 1)]",
     ): "The days are the same, the other way round.",
     (
         "compiler/windows.py",
+        "if not runs or runs[-1][1] != offset:",
         "if True:",
-    ): "A run of midnights with the same offset is then told day by day.",
-    (
-        "compiler/derived.py",
-        "yield from (ContactClock(Face.INSTANT, Ago(place, unit)) for place in range(1, periods + 2))",
-    ): "One clock more is made, which nothing reads.",
+    ): "A run of midnights at one distance from those of UTC is then told day by day.",
     (
         "rules/checking/sequences.py",
+        "if any((link is None for link in links)) or (where is None and len(linked) < len(written)):",
         "if any((link is None for link in links)) and (where is None and len(linked) < len(written)):",
     ): _REPORTED,
-    ("rules/checking/sequences.py", "if False:"): _REPORTED,
-    ("rules/checking/conditions.py", "return False"): _REPORTED,
-    ("rules/checking/comparisons.py", "return False"): _REPORTED,
-    ("rules/checking/population.py", "if False:"): _REPORTED,
-    ("rules/checking/values.py", "if False:"): _REPORTED,
-    ("rules/checking/events.py", "if False:"): _REPORTED,
+    (
+        "rules/checking/sequences.py",
+        "if any((link is None for link in links)) or (where is None and len(linked) < len(written)):",
+        "if False:",
+    ): _REPORTED,
+    (
+        "rules/checking/sequences.py",
+        "if frame is None or not all(fits) or len(known) < len(steps):",
+        "if False:",
+    ): _REPORTED,
+    **{
+        (
+            "compiler/events.py",
+            "epoch = ibis.literal(datetime(1970, 1, 1))",
+            f"epoch = ibis.literal(datetime({other}))",
+        ): ("Instants are put in order by their distance from any one instant.")
+        for other in ("1971, 1, 1", "1970, 2, 1", "1970, 1, 2")
+    },
 }
-"""By file and by the line that the mistake makes."""
+"""By file, by the line as it should be, and as the mistake makes it."""

@@ -79,6 +79,8 @@ segment {p}_s1
   where interests contains any of ("") or interests contains all of ("", "lead") ignoring case
 segment {p}_s2
   where count(contacts of account where subscribed) / 2 > 0.5 and account.seats is known
+segment {p}_s3
+  where first_name is "CUSTOMER" ignoring case or lifecycle_stage is not "Lead" ignoring case
 """
 
 

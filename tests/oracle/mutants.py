@@ -168,9 +168,10 @@ def report(outcomes: Sequence[Outcome], seed: int) -> Iterator[str]:
     yield f"{killed} were noticed by the programs or the checker's cases, {beside} by tests beside them, {late} ran out"
     yield f"of time, and {len(survivors)} survived ({len(survivors) / len(outcomes):.1%})."
     for tried in survivors:
-        made = next((line[1:].strip() for line in tried.diff.split("\n") if line.startswith("+")), "pass")
+        lines = tried.diff.split("\n")
+        was, is_ = (next((line[1:].strip() for line in lines if line[:1] == sign), "") for sign in "-+")
         yield f"\n## `{tried.path}`, line {tried.line}: {tried.what}\n"
-        yield f"{EQUIVALENT.get((tried.path, made), 'Not looked at yet.')}\n"
+        yield f"{EQUIVALENT.get((tried.path, was, is_), 'Not looked at yet.')}\n"
         yield f"```diff\n{tried.diff}\n```"
 
 

@@ -229,14 +229,22 @@ def _options(draw: Draw, name: str, kind: Type, place: Scene) -> Sequence[object
             return [[draw.choice(place.words) for _ in range(draw.number(0, 3))]] * 5
 
 
-def past(draw: Draw, place: Scene, segments: Sequence[str]) -> Past:
-    """What earlier runs may have left of some segments; waits and lists count only where there is such a clause."""
+_LATER = (timedelta(0), timedelta(hours=1), timedelta(days=30))
+"""How long after the instant looked back to there were runs."""
+
+
+def past(draw: Draw, place: Scene, segments: Sequence[str], *, historical: bool) -> Past:
+    """What runs may have left of some segments; waits and lists count only where there is such a clause.
+
+    Who looks back also finds what later runs left.
+    """
     earlier = sorted({edge for edge in place.edges if edge < place.as_of}, reverse=True)
+    later = [place.as_of + ahead for ahead in _LATER] * (1 + len(earlier) // 8) if historical else []
     people = [contact.contact_id for contact in place.contacts]
     turns: list[Turn] = []
     for segment in segments:
         for name in people:
-            instants = sorted({draw.choice(earlier) for _ in range(draw.choice((0, 1, 1, 2, 3)))})
+            instants = sorted({draw.choice((*earlier, *later)) for _ in range(draw.choice((0, 1, 1, 2, 3)))})
             causes = [draw.choice(("data", "data", "rule", "model")) for _ in instants]
             turns += [
                 Turn(segment, name, ("entered", "exited")[place % 2], at, cause)

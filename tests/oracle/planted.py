@@ -15,6 +15,7 @@ from segserver.rules.program import Program, SegmentBlock
 from segserver.rules.times import Ago, CalendarStart, Fixed
 from segserver.specs.types import Kind, Type
 from tests.oracle.calendars import instant_of, local_day, midnight, to_local
+from tests.oracle.cases import Case
 from tests.oracle.catalog import ACCOUNT_TRAITS, CATALOG, EVENTS, HOME_ZONES
 from tests.oracle.contacts import Change, Contact, Happening, Past
 from tests.oracle.draw import Draw
@@ -242,9 +243,10 @@ def _order(draw: Draw, named: Named) -> list[tuple[str, timedelta | None]]:
     return order
 
 
-def with_past(draw: Draw, named: Named, place: Scene, people: tuple[Contact, ...], segments: Sequence[str]) -> Past:
+def with_past(draw: Draw, named: Named, some: Case, people: tuple[Contact, ...], segments: Sequence[str]) -> Past:
     """What earlier runs may have left of some contacts, at instants the program names."""
     instants = {at for found in named.instants.values() for at in found}
     edges = tuple(at + beside for at in sorted(instants) for beside in (timedelta(0), _TICK, -_TICK))
-    earlier = (place.as_of - _DAY, *(at for at in edges if at < place.as_of))
-    return past(draw, replace(place, contacts=people, edges=earlier), segments)
+    as_of = some.scene.as_of
+    place = replace(some.scene, contacts=people, edges=(as_of - _DAY, *(at for at in edges if at < as_of)))
+    return past(draw, place, segments, historical=some.historical)

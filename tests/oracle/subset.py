@@ -24,7 +24,7 @@ from segserver.compiler.segments import compile_segments
 from segserver.rules.check import check
 from segserver.rules.program import Program
 from tests.oracle.calendars import to_local
-from tests.oracle.cases import Case, case, past_of
+from tests.oracle.cases import Case, case, past_of, segments_of
 from tests.oracle.catalog import CATALOG
 from tests.oracle.compare import agree, closing
 from tests.oracle.draw import seeded
@@ -81,9 +81,11 @@ def _case(batch: int) -> Case:
     some = case(draw, POOL, contacts=CONTACTS, small=True)
     people = [contact.contact_id for contact in some.scene.contacts]
     cutoffs = tuple(sorted(draw.some(some.scene.edges, 2)))
+    historical = batch % 4 == 3
     return replace(
         some,
-        historical=batch % 4 == 3,
+        historical=historical,
+        past=past(draw, some.scene, segments_of(some.texts), historical=historical),
         chosen=tuple(draw.some(people, 12)) if batch % 3 == 1 else (),
         cutoffs=cutoffs if batch % 3 == 2 else (),
     )
@@ -149,7 +151,7 @@ def _with_extreme(some: Case, batch: int) -> Case:
     place = some.scene
     begins = to_local(place.as_of, place.zone).time() == time()
     texts = (ranks if some.chosen or not begins else days, others[batch % len(others)])
-    more = past(seeded(batch), place, [name for text in texts for name in text.segments])
+    more = past(seeded(batch), place, segments_of(texts), historical=some.historical)
     return replace(some, texts=(*texts, *some.texts), past=some.past.joined(more))
 
 
@@ -176,7 +178,7 @@ def _planted(some: Case) -> Case:
         made = tuple(planted(draw, what, place, f"{text.prefix}_{index}") for index in range(PLANTED))
         people += made
         accounts |= {one.contact_id: account_of(draw, what, place) for one in made}
-        before = before.joined(with_past(draw, what, place, made, text.segments))
+        before = before.joined(with_past(draw, what, some, made, text.segments))
     return replace(some, scene=replace(place, contacts=tuple(people), accounts=accounts), past=before)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
 from segserver.rules.expressions.conditions import All, Condition, Consents, InBucket, InSegment, Likely
 from segserver.rules.expressions.history import SegmentChange, SequenceStep, WasIn
@@ -11,7 +12,7 @@ from segserver.rules.lint.advice import Advice
 from segserver.rules.lint.formulas import subjects_of
 from segserver.rules.lint.meaning import is_written
 from segserver.rules.lint.solver import Solver
-from segserver.rules.lint.subjects import Sort
+from segserver.rules.lint.subjects import Sort, Subject
 from segserver.rules.program import Program, SegmentBlock
 from segserver.rules.walk import walk
 
@@ -57,25 +58,39 @@ def _beyond(segment: SegmentBlock, stay: Condition, solver: Solver, advice: Advi
     """Report what somebody who enters may lack: he leaves at the next run, enters at the one after, and so on."""
     if solver.never(segment.where) or _asks_other_blocks(segment.where):
         return
+    parts = list(_conjuncts(segment.where))
+    speaking: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for place, part in enumerate(parts):
+        for topic in set(_topics(part)):
+            speaking[topic].append(place)
     for item in _conjuncts(stay):
-        if not _asks_other_blocks(item) and _may_lack(segment.where, item, solver):
+        places = {place for topic in set(_topics(item)) for place in speaking.get(topic, ())}
+        near = [parts[place] for place in sorted(places)]
+        if not _asks_other_blocks(item) and _may_lack(near, item, solver):
             message = "who meets `where` but not this enters at one run and leaves at the next, again and again"
             hint = "ask for as much in `where`, or for less in `stay while`"
             advice.give("enters-and-leaves", item.span, message, hint, [(segment.where.span, "`where`")])
 
 
-def _may_lack(where: Condition, item: Condition, solver: Solver) -> bool:
+def _may_lack(near: Sequence[Condition], item: Condition, solver: Solver) -> bool:
     """Whether it is certain that somebody meets `where` and not the item.
 
     That the solver finds no contradiction is proof only where what `where` says of the same things is about one number
     or flag: of others it does not know all that follows.
+
+    Args:
+        near: what `where` says of the same things.
+        item: what `stay while` asks.
+        solver: of the program.
     """
-    told = set(_topics(item))
-    near = [part for part in _conjuncts(where) if told & set(_topics(part))]
-    subjects = {one for part in (item, *near) for one in subjects_of(solver.reader.formula(part))}
-    if near and (len(subjects) > 1 or any(one.sort not in (Sort.NUMBER, Sort.FLAG) for one in subjects)):
+    if item in near:
         return False
-    return not solver.always(item) and not solver.implies(where, item)
+    subjects: set[Subject] = set()
+    for part in (item, *near) if near else ():
+        subjects.update(subjects_of(solver.reader.formula(part)))
+        if len(subjects) > 1 or any(one.sort not in (Sort.NUMBER, Sort.FLAG) for one in subjects):
+            return False
+    return not solver.always(item) and not solver.implies(All(tuple(near)), item)
 
 
 def _asks_other_blocks(node: Condition) -> bool:

@@ -90,7 +90,6 @@ _SURPLUS = (
     (r"«,» then\b", "a sequence goes on without a comma: `did ... then`"),
     (r"\bin segment \w+ «,»", "write `in segment` before each, joined with `or`"),
     (r"\" «,» \"", "one of several values is `in (...)`"),
-    (r"[0-9] «,» [0-9]{3}\b", "a number has no commas: 1000"),
     (r"«,»", "join conditions with `and` or `or`"),
     (r"^first did .*«then»", "`first did` begins no sequence; write a condition of its own, joined with `and`"),
     (r"«then»", "a sequence begins with `did`: `did page_view then form_submit`"),
@@ -147,7 +146,6 @@ _WRONG = (
     (r"\bin «[0-9]{4}»", "a value is compared: `>= 2025-01-01`, and `before 2026-01-01`"),
     (r"\bsince «(?:[0-9]+» \w+ ago|last»)", "write `in last` and how long"),
     (r"\b(?:least|most|exactly) [0-9]+ «in»", "write `times` behind the number"),
-    (r"\bin last «(?:one|two|three|four|five|six|seven|ten)»", "write numbers in digits"),
     (r"\bin «[0-9]+» (?:days|weeks|months)|\bin «less»", _COMING),
     (r"\bwithin «last»", "an event has `in last 30 days`, a date `after 30 days ago`"),
 )
@@ -282,10 +280,11 @@ def _in_its_place(expected: str, found: Token) -> str | None:
 
 
 def _known(cures: Sequence[tuple[str, str]], found: Token, tokens: Sequence[Token]) -> str | None:
-    index = tokens.index(found)
-    told = [token.text if len(token.text) <= _LONGEST else f"{token.text[:_LONGEST]}..." for token in tokens]
-    first = max(index - _LOOKED_AT, 0)
-    around = " ".join([*told[first:index], f"«{found.text}»", *told[index + 1 : index + _LOOKED_AT]])
+    place = tokens.index(found)
+    first = max(place - _LOOKED_AT, 0)
+    near_by, index = tokens[first : place + _LOOKED_AT], place - first
+    told = [token.text if len(token.text) <= _LONGEST else f"{token.text[:_LONGEST]}..." for token in near_by]
+    around = " ".join([*told[:index], f"«{found.text}»", *told[index + 1 :]])
     cure = next((cure for pattern, cure in cures if re.search(pattern, around)), None)
     if cure is None:
         return None

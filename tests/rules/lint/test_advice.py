@@ -319,6 +319,15 @@ def test_what_a_newcomer_need_not_have_but_a_member_must_is_named(
     assert (found.code, found.span.line, found.span.column) == ("enters-and-leaves", line, column)
 
 
+def test_a_long_rule_is_judged_by_what_it_says_of_the_same_thing(linted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segserver.rules.lint.solver._STEPS", 20)
+    others = " and ".join(f'bucket("b{place}") in 0 to 10' for place in range(30))
+    found = linted(
+        f"segment s\n  where household_size >= 5 and {others}\n  stay while household_size >= 3 and {others}\n"
+    )
+    assert "enters-and-leaves" not in [item.code for item in found]
+
+
 @pytest.mark.parametrize(
     ("where", "stay"),
     [
