@@ -17,9 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from segserver.specs.catalog import Catalog, Event, Trait
 from segserver.specs.types import BOOLEAN, INSTANT, TEXT, Kind, Type
+
+UNDATED = datetime(1900, 1, 1)
+"""Stands for the beginning of a value of which it is not told since when it is held."""
 
 CONTACTS = "contacts"
 ACCOUNTS = "accounts"

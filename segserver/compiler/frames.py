@@ -156,6 +156,8 @@ class FrameBuilder:
                 return finishing.make(self._program, standing, cell, translator, self._moment)
             case Top() | Percentile() | inner.Placed() | inner.Reaches():
                 return ranking.make(self._program, standing, cell, translator)
+            case inner.Rank(of=of):
+                return ranking.rank(of, translator)
             case inner.ContactHash():
                 return hashes.digest(table.contact_id)
             case _:

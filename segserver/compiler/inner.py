@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+from segserver.rules.expressions.conditions import Top
 from segserver.rules.expressions.values import Value
 
 
@@ -69,14 +70,21 @@ class Reaches:
 
 
 @dataclass(frozen=True, slots=True)
+class Rank:
+    """Where a contact stands in a ranking: how many stand before it, of how many, and the values beside the cut."""
+
+    of: Top | Reaches
+
+
+@dataclass(frozen=True, slots=True)
 class ContactHash:
     """SHA-256 of the contact, by which ties are broken."""
 
 
-Inner = Stored | Listed | WaitingSince | TrueSince | Candidate | Placed | Reaches | ContactHash
+Inner = Stored | Listed | WaitingSince | TrueSince | Candidate | Placed | Reaches | Rank | ContactHash
 
 READ: tuple[type, ...] = (Stored, Listed, WaitingSince)
 """Those that are read from the store."""
 
-MADE: tuple[type, ...] = (TrueSince, Candidate, Placed, Reaches, ContactHash)
+MADE: tuple[type, ...] = (TrueSince, Candidate, Placed, Reaches, Rank, ContactHash)
 """Those that are computed, each in a column of its own."""

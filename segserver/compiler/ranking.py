@@ -142,6 +142,29 @@ def _percentile(node: Percentile, translator: Translator) -> ir.BooleanValue:
     return _known(node.by, _pool(node.among), translator)[1] & ~reaches
 
 
+def rank(node: Top | Reaches, translator: Translator) -> ir.StructValue:
+    """Where a contact stands among all.
+
+    Fields: `known`, whether it competes; if so `before`, how many have more, for `top` those included who win a tie,
+    and `number`, of how many; `last`, the least value inside the cut, and `next`, the greatest outside it, null if
+    there is none.
+    """
+    value, known = _known(node.by, _pool(node.among), translator)
+    inside: ir.BooleanValue = translator.column(node)
+    order, before = [value.desc()], ibis.rank()
+    if isinstance(node, Top):
+        order, before = [*order, translator.column(ContactHash()).asc()], ibis.row_number()
+    return ibis.struct(
+        {
+            "known": known,
+            "before": before.over(group_by=known, order_by=order),
+            "number": _number_of(known),
+            "last": ibis.ifelse(inside, value, ibis.null()).min().over(),
+            "next": ibis.ifelse(known & ~inside, value, ibis.null()).max().over(),
+        }
+    )
+
+
 # ---- against a cut-off ---------------------------------------------------------------------------------------------
 
 

@@ -122,6 +122,8 @@ class Requirements:
                 return finishing.uses(self._program, self.standing, node)
             case Top() | Percentile() | inner.Placed() | inner.Reaches():
                 return ranking.uses(self._program, node)
+            case inner.Rank(of=of):
+                return (of, *ranking.uses(self._program, of))
             case inner.ContactHash():
                 return ()
             case Score(model=model):

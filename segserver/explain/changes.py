@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from segserver.compiler.windows import edge, to_local
-from segserver.explain.evidence import zone_of
+from segserver.explain.evidence import starts_unseen, zone_of
 from segserver.explain.moves import Waiting
 from segserver.explain.showing import instant
 from segserver.explain.verdicts import Observed, Verdict
@@ -193,6 +193,9 @@ def _of_history(leaf: Verdict, node: HasBeen | Changed, wanted: bool) -> str:
     if not wanted:
         return f"{trait} other than {value}{_now(leaf)}"
     lasting = counted(node.start.amount, node.start.unit)
+    if starts_unseen(leaf, node, leaf.witnesses):
+        unseen = f"since when it is {value} now is not known"
+        return f"{trait} to become another value, then {value} again and to stay so for {lasting}: {unseen}"
     if any(item.value == node.value.value for item in leaf.observed):
         return f"{trait} to stay {value} until it has been so for {lasting}"
     return f"{trait} to become {value} and to stay so for {lasting}{_now(leaf)}"

@@ -17,7 +17,7 @@ from segserver.explain.showing import instant, show
 from segserver.explain.sights import of_step, seen_by, single, window_of
 from segserver.explain.verdicts import Observed, Verdict, Witness
 from segserver.explain.words import words
-from segserver.relations import property_column
+from segserver.relations import UNDATED, property_column
 from segserver.rules.expressions.conditions import Condition
 from segserver.rules.expressions.history import HasBeen, Regular
 from segserver.rules.expressions.history import Sequence as Steps
@@ -69,15 +69,24 @@ def witnessed(verdict: Verdict, seen: Seen) -> Verdict:
     zone = zone_of(verdict, seen.program)
     found = [_reached(sight, seen, zone) for sight in looked_at]
     now, coming = (_together(some) for some in zip(*found, strict=True)) if found else ((), ())
-    verdict = replace(verdict, witnesses=now, coming=coming, observed=_told(verdict, node, now, seen.program))
+    dated = tuple(item for item in now if item.at > UNDATED)
+    verdict = replace(verdict, witnesses=dated, coming=coming, observed=_told(verdict, node, now, seen.program))
     match node:
         case Regular():
             return _periods(verdict, node, seen)
-        case HasBeen() if verdict.observed[0].value == node.value.value and (since := held_since(node, now)):
-            shown = f"{verdict.observed[0].shown} since {instant(since, seen.program.zone)}"
+        case HasBeen() if since := _since(verdict, node, now, seen.program.zone):
+            shown = f"{verdict.observed[0].shown}{since}"
             return replace(verdict, observed=(replace(verdict.observed[0], shown=shown), *verdict.observed[1:]))
         case _:
             return verdict
+
+
+def _since(verdict: Verdict, node: HasBeen, took: Sequence[Witness], zone: str) -> str:
+    """Since when a trait has had the value that is asked for, in words."""
+    at = held_since(node, took)
+    if verdict.observed[0].value == node.value.value and at is not None:
+        return f" since {instant(at, zone)}"
+    return ", since when is not known: no change to it is recorded" if starts_unseen(verdict, node, took) else ""
 
 
 def zone_of(verdict: Verdict, program: Program) -> str:
@@ -87,14 +96,22 @@ def zone_of(verdict: Verdict, program: Program) -> str:
 
 
 def held_since(node: HasBeen, took: Sequence[Witness]) -> datetime | None:
-    """Since when a trait has had the value that is asked for; None if it has another or several sources tell it."""
+    """The change to the value that is asked for; None if it has another, did not change, or several sources tell it."""
     if len({witness.details["source"] for witness in took}) != 1:
         return None
     since = None
-    for witness in took:
-        same = witness.details["value"] == node.value.value
-        since = (since or witness.at) if same else None
+    for before, after in pairwise(took):
+        same = after.details["value"] == node.value.value
+        came = before.details["value"] != node.value.value
+        since = (after.at if came else since) if same else None
     return since
+
+
+def starts_unseen(verdict: Verdict, node: HasBeen, took: Sequence[Witness]) -> bool:
+    """Whether a trait has the value that is asked for and no change to it is recorded: the first value is none."""
+    told_by_one = len({witness.details["source"] for witness in took}) <= 1
+    has_it = verdict.observed[0].value == node.value.value
+    return not verdict.holds and has_it and told_by_one and held_since(node, took) is None
 
 
 # ---- single things -------------------------------------------------------------------------------------------------

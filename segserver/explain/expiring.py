@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import groupby
 
 from segserver.explain.moves import Waiting
-from segserver.explain.turning import meeting_points, membership
+from segserver.explain.turning import meeting_points, membership, points
 from segserver.explain.verdicts import Expiry, Verdict
 from segserver.rules.expressions.conditions import InSegment, Not
 from segserver.rules.program import Program
@@ -99,4 +99,4 @@ class _Later:
         if verdict.needed is not None:
             return sum(bool(part) for part in parts) >= verdict.needed
         meets = meeting_points(verdict)
-        return verdict.holds if meets is None else meets([bool(part) for part in parts])
+        return verdict.holds if meets is None else meets(points(verdict, [bool(part) for part in parts]))

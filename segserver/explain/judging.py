@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, cast
 
 from segserver.compiler import finishing
-from segserver.compiler.inner import Candidate, Listed, Placed, Reaches, Stored, TrueSince
-from segserver.compiler.ranking import Cut, key
+from segserver.compiler.inner import Candidate, Listed, Placed, Rank, Reaches, Stored, TrueSince
+from segserver.compiler.ranking import key
 from segserver.compiler.standing import Standing
 from segserver.compiler.walk import Node, children
 from segserver.explain.observing import COMPOSED, Observer, Row, bound_notes, counted, criteria, values
@@ -31,6 +32,7 @@ from segserver.rules.expressions.conditions import (
 )
 from segserver.rules.expressions.values import Score, Value
 from segserver.rules.program import Limit, SegmentBlock
+from segserver.specs.types import Kind
 
 if TYPE_CHECKING:
     from segserver.explain.questions import Questions
@@ -50,9 +52,9 @@ def parts_of(node: Node) -> Iterator[Node]:
     yield from children(node)
 
 
-def reaching(node: Percentile) -> Reaches:
-    """The cut in a ranking that a percentile asks about."""
-    return Reaches(node.by, node.bound, node.op in (">", "<="), node.among)
+def cut_of(node: Top | Percentile) -> Top | Reaches:
+    """The cut in a ranking that a condition asks about."""
+    return node if isinstance(node, Top) else Reaches(node.by, node.bound, node.op in (">", "<="), node.among)
 
 
 class Judge:
@@ -70,10 +72,13 @@ class Judge:
         parts = tuple(self._inside(node))
         composed = isinstance(node, (*COMPOSED, InSegment, AccountAny))
         observed = () if composed else tuple(self._observer.of_condition(node, parts_of(node)))
-        text, note = self._text(node), self._note(node, parts)
+        if isinstance(node, Top | Percentile) and node not in self._questions.missing and self._rank(node)["known"]:
+            observed = (*observed, standing_of(node, self._rank(node)))
+        text = self._text(node)
         if node in self._questions.missing:
-            note = f"model {self._questions.missing[node]} has no serving version"
-            return Verdict(text, None, observed, parts, note, node, _needed(node))
+            why = f"model {self._questions.missing[node]} has no serving version"
+            return Verdict(text, None, observed, parts, why, node, _needed(node))
+        note = self._note(node, parts)
         turned = self._ranked(node, observed, parts) if isinstance(node, Top | Percentile) else None
         return Verdict(text, bool(self._read(node)), observed, parts, note, node, _needed(node), turned=turned)
 
@@ -83,16 +88,32 @@ class Judge:
         """What it takes to be, and not to be, where a ranking wants a contact."""
         if parts and parts[0].holds is False:
             return f"in segment {node.among}, whose contacts alone are ranked", f"no longer {words(node)}"
-        by, seen = words(node.by), f"(now {_told(observed)})"
-        cut = node if isinstance(node, Top) else reaching(node)
-        cutoff = self._questions.cutoffs.get(key(self._program, cut))
-        if cutoff is None or cutoff.value is None:
-            return None
-        bound = self._observer.amount(counted(cutoff.value, node.by), node.by)
+        by, seen, rank = words(node.by), f"(now {_told(observed)})", self._rank(node)
+        last, following = self._bound(node, "last"), self._bound(node, "next")
+        enters, leaves = f"`{words(node)}` holds {seen}", f"no longer {words(node)} {seen}"
         if isinstance(node, Top):
-            return f"{by} above {bound}, which the last one in has {seen}", f"no longer {words(node)} {seen}"
-        ways = (f"{by} at least {bound} {seen}", f"{by} below {bound} {seen}")
-        return ways if node.op in (">", ">=") else (ways[1], ways[0])
+            if following is not None:
+                leaves = f"{by} below {following}, which the next one has {seen}"
+            if node.count is not None and rank["number"] < node.count:
+                enters = f"{by} known, as there is room for all"
+            elif last is not None:
+                enters = f"{by} above {last}, which the last one in has {seen}"
+            return enters, leaves
+        reached = None if last is None else f"{by} at least {last} {seen}"
+        missed = None if following is None else f"{by} below {following} {seen}"
+        ways = (reached, missed) if node.op in (">", ">=") else (missed, reached)
+        return ways[0] or enters, ways[1] or leaves
+
+    def _rank(self, node: Top | Percentile) -> Mapping[str, Any]:
+        """Where the contact stands in a ranking."""
+        return cast("Mapping[str, Any]", self._read(Rank(cut_of(node))))
+
+    def _bound(self, node: Top | Percentile, side: str) -> str | None:
+        """The value beside the cut in a ranking."""
+        value = self._rank(node)[side]
+        if value is not None and node.by.type.kind is Kind.DURATION:
+            value = timedelta(microseconds=value)
+        return None if value is None else self._observer.amount(value, node.by)
 
     def _text(self, node: Condition) -> str:
         match node:
@@ -114,14 +135,16 @@ class Judge:
         if isinstance(node, Likely) and node.model in self._questions.thresholds:
             return f"from {figure(self._questions.thresholds[node.model])}"
         if isinstance(node, Top):
-            return self._cut(node, node.by, "the last one in has {}")
+            last = self._bound(node, "last")
+            return None if last is None else f"the last one in has {last}"
         if isinstance(node, Percentile):
-            return self._cut(reaching(node), node.by, "{} reaches it")
+            last, how = self._bound(node, "last"), "is above it" if node.op in (">", "<=") else "reaches it"
+            return None if last is None else f"{last} {how}"
         if isinstance(node, Not | InSegment):
             return None
         return "; ".join(bound_notes(node, self._questions.as_of, self._program.zone)) or None
 
-    def _cut(self, node: Cut, by: Value, said: str) -> str | None:
+    def _cut(self, node: Placed, by: Value, said: str) -> str | None:
         """Where the last full run cut a ranking, if it is known."""
         cutoff = self._questions.cutoffs.get(key(self._program, node))
         if cutoff is None or (cutoff.value is None and not cutoff.everyone):
@@ -223,6 +246,18 @@ class Judge:
             why = "members keep their places" if known else "who is ranked by something unknown has no place"
             note = why if note is None else f"{note}; {why}"
         return Verdict(text, placed, observed, note=note, role="limit", turned=(enters, leaves))
+
+
+def standing_of(node: Top | Percentile, rank: Mapping[str, Any]) -> Observed:
+    """The place, or the percentile, of a contact that competes."""
+    place, number = rank["before"] + 1, rank["number"]
+    if isinstance(node, Top):
+        return Observed("the place", place, f"{place} of {number}")
+    value = Decimal(100 * (number - rank["before"])) / number
+    shown = f"{value:.1f}".removesuffix(".0")
+    if value != node.bound and Decimal(shown) == node.bound:
+        shown = f"just {'above' if value > node.bound else 'below'} {shown}"
+    return Observed("the percentile", float(value), shown)
 
 
 def _told(observed: Sequence[Observed]) -> str:

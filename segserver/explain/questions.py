@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from segserver.compiler import finishing
-from segserver.compiler.inner import Candidate, Listed, Placed, Stored, TrueSince
+from segserver.compiler.inner import Candidate, Listed, Placed, Rank, Stored, TrueSince
 from segserver.compiler.observations import Observations, compile_observations
 from segserver.compiler.requirements import Requirements
 from segserver.compiler.standing import Standing
 from segserver.compiler.walk import Node
-from segserver.explain.judging import Judge, claim, parts_of
+from segserver.explain.judging import Judge, claim, cut_of, parts_of
 from segserver.explain.observing import OWN_ZONE, Row, reads_own_zone, values
 from segserver.explain.verdicts import Verdict
 from segserver.relations import Cutoff
-from segserver.rules.expressions.conditions import AccountAny, Condition, InSegment
+from segserver.rules.expressions.conditions import AccountAny, Condition, InSegment, Percentile, Top
 from segserver.rules.expressions.values import AccountCount
 from segserver.rules.program import Program, SegmentBlock
 
@@ -83,7 +83,7 @@ def ask(
     observed = compile_observations(
         program,
         as_of,
-        [node for node in asked if node not in unserved],
+        [node for node in asked if (node.of if isinstance(node, Rank) else node) not in unserved],
         serving=thresholds,
         table=f"{prefix}observed",
         among=among,
@@ -100,6 +100,8 @@ def _looked_at(program: Program, standing: Standing, node: Node, seen: set[str])
         yield node
     if reads_own_zone(node, program.traits):
         yield OWN_ZONE
+    if isinstance(node, Top | Percentile):
+        yield Rank(cut_of(node))
     if isinstance(node, AccountAny | AccountCount):
         return
     if isinstance(node, InSegment) and node.segment not in seen:

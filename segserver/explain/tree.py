@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -106,14 +106,23 @@ def _is_held_out(questions: Questions, segment: str, row: Row, runner: Runner, p
 
 
 def _row(runner: Runner, table: str, contact_id: str) -> Mapping[str, object] | None:
-    """A contact's row; where a rule ranks contacts, a table holds others too."""
+    """A contact's row of a table that may hold others too."""
     return next((row for row in runner.rows(table) if str(row["contact_id"]) == contact_id), None)
+
+
+def _figures(runner: Runner, table: str, names: Sequence[str], contact_id: str) -> Mapping[str, object] | None:
+    """A contact's row of a table that holds everybody where a rule ranks contacts; the others are not read."""
+    rows = ibis.table({"contact_id": "string", **dict.fromkeys(names, "float64")}, name=table)
+    runner.run([Materialise(f"{table}_one", rows.filter(rows.contact_id == contact_id))])
+    return _row(runner, f"{table}_one", contact_id)
 
 
 def _reason(
     program: Program, step: ScoreModel, serving: Mapping[str, Portable], runner: Runner, contact_id: str
 ) -> ModelReason:
-    inputs, scored = _row(runner, step.inputs, contact_id), _row(runner, step.output, contact_id)
+    names = [feature.name for feature in program.models[step.model].features]
+    inputs = _figures(runner, step.inputs, names, contact_id)
+    scored = _figures(runner, step.output, ["score"], contact_id)
     if inputs is None or scored is None:
         return ModelReason(step.model, None, ())
     from segserver.models.portable import contributions

@@ -77,23 +77,36 @@ class _Ways:
         meets = meeting_points(verdict)
         if meets is None:
             return []
-        held = [bool(part.holds) for part in verdict.parts]
+        weights, now = weights_of(verdict), points(verdict, [bool(part.holds) for part in verdict.parts])
         return [
             way
-            for place, part in enumerate(verdict.parts)
-            if meets([now is not (place == one) for one, now in enumerate(held)]) is not verdict.holds
+            for weight, part in zip(weights, verdict.parts, strict=True)
+            if meets(now - weight if part.holds else now + weight) is not verdict.holds
             for way in self.to(part, not part.holds)
         ]
 
 
-def meeting_points(verdict: Verdict) -> Callable[[Sequence[bool]], bool] | None:
-    """Whether criteria that hold are enough, where a condition compares points with a number."""
+def meeting_points(verdict: Verdict) -> Callable[[Decimal], bool] | None:
+    """Whether points are enough, where a condition compares them with a number."""
     match verdict.node:
-        case Comparison(left=Points(criteria=criteria)) as node if meets := meeting(node):
-            weights = [weight for weight, _ in criteria]
-            return lambda held: meets(sum((weight for weight, one in zip(weights, held, strict=True) if one), _NONE))
+        case Comparison(left=Points()) as node:
+            return meeting(node)
         case _:
             return None
+
+
+def points(verdict: Verdict, held: Sequence[bool]) -> Decimal:
+    """What the criteria that hold are worth."""
+    return sum((weight for weight, one in zip(weights_of(verdict), held, strict=True) if one), _NONE)
+
+
+def weights_of(verdict: Verdict) -> list[Decimal]:
+    """What each criterion of points is worth."""
+    match verdict.node:
+        case Comparison(left=Points(criteria=criteria)):
+            return [weight for weight, _ in criteria]
+        case _:
+            return []
 
 
 _NONE = Decimal(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 
@@ -71,13 +72,13 @@ class Findings:
         if self.is_full(span.file):
             self.stop(span, f"checking stops here: {self._most} findings in this file")
             return
-        self._items.append(Diagnostic(code, Severity.ERROR, span, message, hint, tuple(related)))
+        self._items.append(_shortened(code, Severity.ERROR, span, message, hint, related))
 
     def warning(
         self, code: str, span: Span, message: str, hint: str | None = None, related: Iterable[tuple[Span, str]] = ()
     ) -> None:
         """Add something worth knowing."""
-        self._items.append(Diagnostic(code, Severity.WARNING, span, message, hint, tuple(related)))
+        self._items.append(_shortened(code, Severity.WARNING, span, message, hint, related))
 
     def extend(self, items: Iterable[Diagnostic]) -> None:
         """Add findings made elsewhere, all of them."""
@@ -108,3 +109,22 @@ class Findings:
         """Everything found, by place, each once."""
         unique = dict.fromkeys(self._items)
         return tuple(sorted(unique, key=lambda item: (item.span, item.code, item.message)))
+
+
+_SHOWN = 60
+_QUOTED = re.compile(r"([`\"])(.*?)\1", re.DOTALL)
+_SPARED = 20
+"""Characters beyond `_SHOWN` that are not worth a cut."""
+
+
+def _shortened(
+    code: str, severity: Severity, span: Span, message: str, hint: str | None, related: Iterable[tuple[Span, str]]
+) -> Diagnostic:
+    """A finding in which nothing that is quoted from a file is longer than a line."""
+    notes = tuple((place, _QUOTED.sub(_cut, note)) for place, note in related)
+    return Diagnostic(code, severity, span, _QUOTED.sub(_cut, message), hint and _QUOTED.sub(_cut, hint), notes)
+
+
+def _cut(quoted: re.Match[str]) -> str:
+    sign, text = quoted.groups()
+    return f"{sign}{text[:_SHOWN]} ...{sign}" if len(text) > _SHOWN + _SPARED else quoted[0]

@@ -26,8 +26,12 @@ def did_you_mean(name: str, known: Iterable[str], *, otherwise: str | None = Non
     return f"did you mean `{candidate}`?" if candidate else otherwise
 
 
-def listed(names: Iterable[str], *, most: int = 8) -> str:
-    """Valid names for a hint, shortened when there are many."""
-    ordered = sorted(names)
+def listed(names: Iterable[str], *, most: int = 5, near: str = "") -> str:
+    """Valid names for a hint, those most like `near` first, shortened when there are many."""
+    ordered = sorted(names, key=lambda name: (-_likeness(near, name), name))
     shown = ", ".join(f"`{name}`" for name in ordered[:most]) or "none yet"
     return f"{shown} and {len(ordered) - most} more" if len(ordered) > most else shown
+
+
+def _likeness(name: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, name.casefold(), other.casefold()).ratio() if name else 0.0

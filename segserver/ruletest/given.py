@@ -14,9 +14,6 @@ from segserver.specs.types import TEXT, Type
 from segserver.store import values
 from segserver.store.session import Session, Sql, compose
 
-ALWAYS = datetime(1900, 1, 1)
-"""Since when a value is held that a test says no change of."""
-
 Given = Mapping[str, GivenContact]
 """By contact id."""
 
@@ -164,8 +161,8 @@ def _held(name: str, contact: GivenContact) -> list[tuple[datetime, object]]:
     """The values that a trait took, each with its start."""
     changes: list[GivenChange] = [change for change in contact.changes if change.trait == name]
     if changes:
-        return [(ALWAYS, changes[0].before), *((change.changed_at, change.after) for change in changes)]
-    return [(ALWAYS, contact.traits[name])] if name in contact.traits else []
+        return [(relations.UNDATED, changes[0].before), *((change.changed_at, change.after) for change in changes)]
+    return [(relations.UNDATED, contact.traits[name])] if name in contact.traits else []
 
 
 def _memberships(given: Given) -> Iterable[dict[str, object]]:

@@ -11,13 +11,14 @@ import pytest
 from segserver.explain import Explanation, Verdict, render, to_dict
 from segserver.explain.turning import turns
 from segserver.explain.verdicts import Colleague
+from segserver.relations import UNDATED
 from segserver.rules.check import check
 from segserver.rules.program import Program
 from segserver.specs.catalog import Trait
 from segserver.specs.types import TEXT
 
 from ..compiler.conftest import AS_OF, CATALOG, World
-from .test_explain import explained
+from .test_explain import explained, facts
 
 DAY = timedelta(days=1)
 
@@ -326,7 +327,6 @@ def test_a_sequence_that_breaks_off_says_at_which_step(people: World) -> None:
             'stage has been "won" for at least 3 days',
             'stage to become "won" and to stay so for 3 days (now stage is "mql")',
         ),
-        ('stage has been "mql" for at least 9 days', 'stage to stay "mql" until it has been so for 9 days'),
         ('stage changed to "won" in last 9 days', 'a change of stage to "won" (now stage is "mql")'),
     ],
 )
@@ -341,10 +341,83 @@ def test_a_cure_names_the_distance_the_value_and_the_time_that_are_missing(
     assert [turn.changes for turn in found.turns] == [(change,)]
 
 
+STAYS = 'stage to stay "mql" until it has been so for 9 days'
+COMES_BACK = (
+    'stage to become another value, then "mql" again and to stay so for 9 days: since when it is "mql" now is not known'
+)
+UNSEEN = '"mql", since when is not known: no change to it is recorded'
+
+
+@pytest.mark.parametrize(
+    ("took", "shown", "cure"),
+    [
+        ([], UNSEEN, COMES_BACK),
+        ([("mql", 4)], UNSEEN, COMES_BACK),
+        ([("mql", 40)], UNSEEN, COMES_BACK),
+        ([("mql", 40), ("mql", 4)], UNSEEN, COMES_BACK),
+        ([("lead", 40), ("mql", 4)], f'"mql" since {AS_OF - 4 * DAY:%Y-%m-%d %H:%M}', STAYS),
+        ([("mql", 60), ("lead", 40), ("mql", 4), ("mql", 2)], f'"mql" since {AS_OF - 4 * DAY:%Y-%m-%d %H:%M}', STAYS),
+    ],
+)
+def test_since_when_a_value_is_held_is_told_by_a_change_and_not_by_the_first_value_recorded(
+    took: list[tuple[str, int]], shown: str, cure: str, people: World
+) -> None:
+    people.connection.execute("update contacts set t_stage = 'mql' where contact_id = 'a'")
+    for stage, days in took:
+        people.took("a", "stage", stage, AS_OF - days * DAY)
+    found = about(people, 'stage has been "mql" for at least 9 days')
+    assert facts(found.verdict)['stage has been "mql" for at least 9 days'] == (False, [f"stage is {shown}"])
+    assert [turn.changes for turn in found.turns] == [(cure,)]
+    assert found.expiry is None or cure == STAYS
+
+
+def test_a_value_of_which_the_beginning_is_not_told_has_no_date(people: World) -> None:
+    people.connection.execute("update contacts set t_stage = 'mql' where contact_id = 'a'")
+    people.took("a", "stage", "mql", UNDATED)
+    found = about(people, 'stage has been "mql" for at least 9 days')
+    assert (seen(found), "1900" in render(found)) == ([], False)
+    people.took("b", "stage", "lead", UNDATED, AS_OF - 4 * DAY)
+    people.took("b", "stage", "mql", AS_OF - 4 * DAY)
+    people.connection.execute("update contacts set t_stage = 'mql' where contact_id = 'b'")
+    other = explained(people, rules('segment s\n  where stage has been "mql" for at least 2 days\n'), contact="b")
+    assert [at for _, at, _ in seen(other)] == [AS_OF - 4 * DAY]
+    assert f'"mql" since {AS_OF - 4 * DAY:%Y-%m-%d %H:%M}' in render(other)
+
+
 def test_nothing_is_told_to_cure_what_never_holds(people: World) -> None:
     found = about(people, "false")
     assert found.turns == ()
     assert "no    false\n" in render(found) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("contact", "condition", "place", "change"),
+    [
+        ("b", "top 2 by spent", "the place is 3 of 4; the last one in has 30", "spent above 30, which the last one in"),
+        (
+            "a",
+            "top 2 by spent",
+            "the place is 1 of 4; the last one in has 30",
+            "spent below 30, which the next one has",
+        ),
+        ("c", "percentile of spent >= 60", "the percentile is 75; 30 reaches it", "spent below 10 (now spent is 30; "),
+        ("d", "percentile of spent >= 60", "the percentile is 25; 30 reaches it", "spent at least 30 (now spent is 10"),
+        ("d", "percentile of spent < 60", "the percentile is 25; 30 reaches it", "spent at least 30 (now spent is 10"),
+        ("a", "percentile of spent <= 75", "the percentile is 100; 50 is above it", "spent below 30 (now spent is 50;"),
+        ("e", "top 9 by spent", "spent is unknown: no such event; the last one in has 10", "spent known, as there is"),
+    ],
+)
+def test_a_ranking_shows_the_place_and_the_values_beside_its_cut(
+    contact: str, condition: str, place: str, change: str, people: World
+) -> None:
+    people.contact("e")
+    for one, amount in (("a", 50), ("b", 30), ("c", 30), ("d", 10)):
+        people.event(one, "purchase", AS_OF - DAY, amount=Decimal(amount))
+    program = rules(f"trait spent = min(purchase.amount)\nsegment s\n  where {condition}\n")
+    found = explained(people, program, contact=contact)
+    text = render(found)
+    assert place in text
+    assert change in text
 
 
 def test_who_is_not_in_the_segment_that_is_ranked_is_told_so(people: World) -> None:

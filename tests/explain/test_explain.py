@@ -14,7 +14,18 @@ from segserver.explain import Explanation, Verdict, explain, render, to_dict
 from segserver.models.calibration import Platt
 from segserver.models.expression import scoring_query
 from segserver.models.portable import Portable, Term
-from segserver.rules.expressions.conditions import All, AnyOf, Comparison, Condition, InSegment, Known, Likely, Not
+from segserver.rules.expressions.conditions import (
+    All,
+    AnyOf,
+    Comparison,
+    Condition,
+    InSegment,
+    Known,
+    Likely,
+    Not,
+    Percentile,
+    Top,
+)
 from segserver.rules.expressions.history import Did
 from segserver.rules.expressions.values import Arithmetic, ComputedTrait, CreatedAt, Instant, Measure, Points, Score
 from segserver.rules.program import Feature, Program, TraitBlock
@@ -148,6 +159,30 @@ def test_a_score_is_explained_by_its_features(people: World) -> None:
     likely = found.verdict.parts[0] if found.verdict else None
     assert likely is not None
     assert (likely.text, likely.holds, likely.note) == ("likely(buy)", True, "from 0.5")
+
+
+def test_of_those_a_model_scores_one_is_read_though_a_ranking_looks_at_all(
+    people: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    rows = Desk.rows
+
+    def counting(desk: Desk, table: str) -> Sequence[Mapping[str, object]]:
+        found = rows(desk, table)
+        read.append(len(found))
+        return found
+
+    monkeypatch.setattr(Desk, "rows", counting)
+    found = explained(people, scored(Top(Score("buy"), None, 2, None)), serving={"buy": MODEL})
+    assert found.scores[0].score is not None
+    assert set(read) == {1}
+
+
+def test_a_ranking_by_a_score_that_nobody_has_is_said_so(people: World) -> None:
+    for ranked in (Top(Score("buy"), None, 2, None), Percentile(">=", Score("buy"), Decimal(50), None)):
+        found = explained(people, scored(ranked))
+        assert found.member is None
+        assert "model buy has no serving version" in render(found)
 
 
 def test_outside_the_population_a_score_is_unknown(people: World) -> None:

@@ -34,6 +34,7 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "if score in live:",
         "if True:",
     ): "A score that nothing reads later is not asked for in the first place.",
+    ("compiler/calendars.py", "if first < behind:", "if True:"): "A time that ends as it begins holds no instant.",
     ("compiler/lookups.py", "if step.where is not None:", "if True:"): "Nothing is read in no condition.",
     ("compiler/cadence.py", "if not wanted:", "if False:"): _NO_COLUMNS,
     ("compiler/sources.py", "if items:", "if True:"): _NO_COLUMNS,
@@ -52,7 +53,29 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "hint = f'write {bound.value / 100:f} or {bound.value:f}%' if 1 < bound.value <= 100 else None",
         "hint = f'write {bound.value / 100:f} or {bound.value:f}%' if 1 <= bound.value <= 100 else None",
     ): "1 is a score, and was taken before.",
+    (
+        "compiler/measures.py",
+        "middle = len(starts) // 2",
+        "middle = len(starts) // 3",
+    ): "Wherever the starts are parted, the place among them is the same.",
     ("rules/checking/choices.py", "if bad:", "if False:"): _REPORTED,
+    (
+        "rules/checking/values.py",
+        "return Points(criteria, span=node.span) if len(criteria) == len(checked) else None",
+        "return Points(criteria, span=node.span)",
+    ): _REPORTED,
+    ("rules/checking/choices.py", "if any((literal is None for literal in literals)):", "if False:"): _REPORTED,
+    (
+        "rules/checking/values.py",
+        "if not scope.has_accounts(node.span) or (where is None and node.where is not None):",
+        "if not scope.has_accounts(node.span) and (where is None and node.where is not None):",
+    ): _REPORTED,
+    (
+        "rules/checking/history.py",
+        "if (node.before is not None and before is None) or (node.after is not None and after is None)"
+        " or frame is None:",
+        "if False:",
+    ): _REPORTED,
     (
         "compiler/occasions.py",
         "days = [as_of.date() + ahead * _DAY for ahead in (-1, 0, 1)]",

@@ -227,7 +227,7 @@ def _results(known: Known) -> Iterator[object]:
                 then = {**how, "historical": True, "only": block.name}
                 yield engine.evaluate(program, block.frozen_at, thresholds, **then)
         how["past"] = past_of(some.past, known.few)
-        for cutoffs in (None, full.cutoffs) if some.chosen else ():
+        for cutoffs in (None, full.cutoffs, {}) if some.chosen else ():
             yield engine.evaluate(known.few, place.as_of, thresholds, **how, among=some.chosen, cutoffs=cutoffs)
         for model, block in program.models.items() if some.cutoffs else ():
             cutoffs = sorted({min(cutoff, place.as_of - some.gap - block.horizon) for cutoff in some.cutoffs})

@@ -179,3 +179,27 @@ def test_an_empty_list_of_features_is_a_finding(catalog: Catalog) -> None:
     text = "model m\n  predicts did purchase in next 3 days\n  features\n  gap 2 days"
     found = check({"x.seg": text}, catalog, zone="UTC")[1]
     assert [(item.code, item.span.line) for item in found] == [("syntax-error", 3)]
+
+
+LONG = "n" * 300_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"segment s where {LONG} > 3",
+        f"segment s where {LONG}",
+        f"segment s where did {LONG}",
+        f"segment {LONG} where {KNOWN}\nsegment {LONG} where {KNOWN}",
+        f"segment s where country is {LONG} {LONG}",
+        f'segment s where "{LONG}"',
+        f"segment s where in segment {LONG}",
+    ],
+    ids=range(7),
+)
+def test_a_name_as_long_as_a_file_is_quoted_in_part(text: str, catalog: Catalog) -> None:
+    _, found = check({"x.seg": text}, catalog, zone="UTC")
+    assert found
+    for item in found:
+        told = [item.message, item.hint or "", *(note for _, note in item.related)]
+        assert [part[:200] for part in told if len(part) >= 1000] == []

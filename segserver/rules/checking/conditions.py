@@ -167,7 +167,7 @@ def _combination(node: condition_nodes.Combination, scope: Scope) -> Condition |
         None if misplaced[index] or _is_cut_short(node, index, misplaced) else condition(item, scope)
         for index, item in enumerate(node.items)
     ]
-    n = _least(node, scope) if node.n is not None else 1
+    n = 1 if node.n is None else _least(node.n, len(node.items), scope)
     items = tuple(item for item in checked if item is not None)
     if n is None or len(items) < len(checked):
         return None
@@ -182,13 +182,11 @@ def _combination(node: condition_nodes.Combination, scope: Scope) -> Condition |
             return AtLeast(n, items, span=node.span)
 
 
-def _least(node: condition_nodes.Combination, scope: Scope) -> int | None:
-    if node.n is None:
-        return None
-    n = whole(node.n, scope.findings, least=1)
-    if n is not None and n > len(node.items):
-        message = f"at least {n} of {len(node.items)} conditions can never hold"
-        scope.findings.error("bad-number", node.n.span, message, f"write {len(node.items)} or less")
+def _least(written: nodes.Quantity, items: int, scope: Scope) -> int | None:
+    n = whole(written, scope.findings, least=1)
+    if n is not None and n > items:
+        message = f"at least {n} of {items} conditions can never hold"
+        scope.findings.error("bad-number", written.span, message, f"write {items} or less")
         return None
     return n
 

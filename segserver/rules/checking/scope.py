@@ -18,6 +18,7 @@ from segserver.rules.expressions.values import (
 )
 from segserver.rules.findings import Findings
 from segserver.rules.reading import condition_nodes, nodes
+from segserver.rules.reading.grammar_clauses import FLAGS
 from segserver.rules.reading.keywords import ACCOUNT, PREVIOUS
 from segserver.rules.reading.unsupported import refuse
 from segserver.rules.suggest import did_you_mean, listed
@@ -166,7 +167,11 @@ class Scope:
         known = [*self.catalog.traits, *self.traits, CREATED_AT]
         if name.casefold() in _SAID_ELSEWHERE:
             return _SAID_ELSEWHERE[name.casefold()]
-        return did_you_mean(name, known, otherwise=f'traits are {listed(known)}; a text stands in quotes: "{name}"')
+        if ("segment", name) in FLAGS:
+            return f'if `{name}` is the clause, the condition is missing before it; a text stands in quotes: "{name}"'
+        return did_you_mean(
+            name, known, otherwise=f'traits are {listed(known, near=name)}; a text stands in quotes: "{name}"'
+        )
 
     def _property(self, node: nodes.Reference, event: Event) -> Value | None:
         name = node.name.text

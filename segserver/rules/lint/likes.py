@@ -12,8 +12,9 @@ def look(program: Program, advice: Advice) -> None:
     """Report each `like` whose pattern has no `*`."""
     for node in walk(program.blocks):
         if isinstance(node, TextTest) and node.test == "like" and "*" not in node.pattern:
-            message = f'without `*`, `like` holds for the text "{node.pattern}" alone'
-            starred = node.pattern.replace("%", "*")
+            pattern = node.pattern.replace('"', '""')
+            message = f'without `*`, `like` holds for the text "{pattern}" alone'
+            starred = pattern.replace("%", "*")
             any_text = starred if "*" in starred else f"{starred}*"
             hint = f'write `*` where any text may stand, `like "{any_text}"`, or `is` for this one text'
             advice.give("like-without-star", node.span, message, hint)

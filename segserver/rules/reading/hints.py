@@ -122,6 +122,7 @@ _SURPLUS = (
 """By what stands around the surplus word, which is «so»; the first that fits."""
 
 _WRONG = (
+    idioms.WINDOW_IN_WHERE,
     (
         r"\bnext «(?:week|month|year|day)»",
         "say how long: `in next 7 days`",
@@ -224,6 +225,8 @@ def for_head(found: Token, name: Token, following: Token | None, block: str) -> 
         return f"a name has no `-`: `{joined}`"
     if found.text == ":":
         return "leave `:` out"
+    if (block, found.text) == ("scenario", "segment") and following is not None:
+        return f"write `for {following.text}`"
     if block == "segment" and (found.text in ("=", "if", "when", "filter", "(", "not", "did") or following is None):
         return "conditions stand behind `where`"
     return None

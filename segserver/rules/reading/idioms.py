@@ -20,7 +20,22 @@ _LIST = "write `contains any of (...)` or `contains all of (...)`"
 _DATE = "a date is written year-month-day: 2026-03-01"
 _NO_FUNCTION = "there is no such function; `ignoring case` behind a comparison is for letter case"
 
+WINDOW_IN_WHERE = (
+    r"(?:^|\b(?:and|or) )\w+ (?:[<>]=?|=|is) [^ «]+(?: [A-Z]{3})? «in» last|(?:^|\b(?:and|or) )«in» last",
+    "a window stands behind an event and the `)` of its `where`: `did purchase where (amount > 5) in last 30 days`",
+)
+"""For a window among the comparisons of an event, whatever was expected there."""
+
 SURPLUS = (
+    WINDOW_IN_WHERE,
+    (r"^\w+ «consents?»", "write `consents to {before}`"),
+    (r"\btop .*«in» segment \w", "write `among`: `top 20 by spend among segment vip`"),
+    (
+        r"^\w+ \. \w+ in last [0-9]+ \w+ «[<>=]",
+        "say which of the values: `sum(purchase.amount in last 30 days) > 100`, or `average`, `max`",
+    ),
+    (r"\bdid (?!.*\bthen\b)[^«]*«in» [0-9]+ " + _LENGTH, "write `in last`, as in `in last 30 days`"),
+    (r"^\w+ «ilike»", "write `like`, and `ignoring case` behind the text"),
     # words that stand in a row
     (r"^(?:NOT|Not) «|^(?:ANY|ALL|NONE) «", "keywords are in small letters: `not`, `any of`"),
     (r"[<>=] [A-Z]{3} «[0-9.]+»", "the unit stands behind the number: `{found} {before}`"),
@@ -128,6 +143,10 @@ SURPLUS = (
 """For a word behind which, or before which, a phrase should have ended."""
 
 WRONG = (
+    (
+        r"\b(?:count|distinct|sum|average|min|max|first|last) \( \w+ (?:\. \w+ )?«,» (?:in )?last\b",
+        "the window stands without a comma: `sum(purchase.amount in last 30 days)`",
+    ),
     (r"^«segment» \w+$", "write the segment's name alone: `{next}`"),
     (r"^«[<>]=?»", "write the name again before `{found}`, or `between 1 and 3`"),
     (r"\bin \( [^)]*«,» [^\W\d]", 'texts stand in quotes: `in ("FR", "BE")`'),

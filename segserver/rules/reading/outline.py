@@ -38,17 +38,25 @@ class Stretch:
 
 def blocks(tokens: Sequence[Token]) -> list[Stretch]:
     """The blocks of a file, in order; tokens before the first belong to none."""
-    starts = [
-        index
-        for index, token in enumerate(tokens)
-        if token.kind is Kind.WORD and token.text in BLOCKS and not _is_reference(tokens, index)
-    ]
+    starts: list[int] = []
+    for index, token in enumerate(tokens):
+        if token.kind is Kind.WORD and token.text in BLOCKS and not _is_reference(tokens, index):
+            starts += [] if starts and _is_whom_a_scenario_is_for(tokens, starts[-1], index) else [index]
     ends = [*starts[1:], len(tokens)]
     return [Stretch(tokens[start].text, start, start + 1, end) for start, end in zip(starts, ends, strict=False)]
 
 
 def _is_reference(tokens: Sequence[Token], index: int) -> bool:
     return tokens[index].text == "segment" and index > 0 and tokens[index - 1].text in REFERENCES
+
+
+def _is_whom_a_scenario_is_for(tokens: Sequence[Token], block: int, index: int) -> bool:
+    """Whether `segment vip`, right behind a scenario's name and before its clauses, was meant as `for vip`."""
+    head, behind = tokens[block + 2 : index], tokens[index + 2 : index + 3]
+    if (tokens[block].text, tokens[index].text) != ("scenario", "segment") or index < block + 2:
+        return False
+    begun = {key.split()[0] for key in CLAUSES["scenario"]} - {key.split()[0] for key in CLAUSES["segment"]}
+    return all(token.kind is Kind.TEXT for token in head) and any(token.text in begun for token in behind)
 
 
 def clauses(tokens: Sequence[Token], block: str, first: int, last: int, text: str) -> list[Stretch]:

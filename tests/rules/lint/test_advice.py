@@ -115,6 +115,12 @@ def test_a_like_without_a_star_is_one_text_alone(pattern: str, better: str, lint
     assert found.hint == f'write `*` where any text may stand, `like "{better}"`, or `is` for this one text'
 
 
+def test_a_quote_in_a_pattern_of_like_is_shown_doubled(linted: Any) -> None:
+    (found,) = linted('segment s\n  where did page_view where path like "a""b"\n')
+    assert '"a""b" alone' in found.message
+    assert '`like "a""b*"`' in found.hint
+
+
 def test_a_like_with_a_star_is_fine(codes: Any) -> None:
     assert codes('city like "*aris" and city like "100%*"') == []
 
