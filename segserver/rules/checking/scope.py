@@ -18,8 +18,7 @@ from segserver.rules.expressions.values import (
 )
 from segserver.rules.findings import Findings
 from segserver.rules.reading import condition_nodes, nodes
-from segserver.rules.reading.grammar_clauses import FLAGS
-from segserver.rules.reading.keywords import ACCOUNT, PREVIOUS
+from segserver.rules.reading.keywords import ACCOUNT, FLAGS, PREVIOUS
 from segserver.rules.reading.unsupported import refuse
 from segserver.rules.suggest import did_you_mean, listed
 from segserver.specs.catalog import Catalog, Event

@@ -36,9 +36,6 @@ CONDITIONS = frozenset(
 VALUES = frozenset({("scenario", "value")})
 """Clauses that hold a value."""
 
-FLAGS = frozenset({("segment", "draft")})
-"""Clauses that are their keyword alone."""
-
 
 @cache
 def grammars() -> Mapping[tuple[str, str], pp.ParserElement]:

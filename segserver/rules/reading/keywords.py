@@ -64,3 +64,5 @@ CLAUSES = {
     "test": TEST_CLAUSES,
 }
 """Words that begin a clause, by the block they stand in."""
+FLAGS = frozenset({("segment", "draft")})
+"""Clauses that are their keyword alone."""

@@ -20,6 +20,7 @@ from segserver.rules.reading import (
     unsupported,
 )
 from segserver.rules.reading.conditions import ConditionReader
+from segserver.rules.reading.keywords import FLAGS
 from segserver.rules.reading.outline import Stretch
 from segserver.rules.reading.source import Kind, Source
 from segserver.rules.reading.terminals import NAME, TEXT
@@ -85,7 +86,7 @@ class ClauseReader:
             return self._features(clause, keyword)
         if key == ("segment", "limit"):
             return self._limit(clause, keyword)
-        if key in grammar_clauses.FLAGS:
+        if key in FLAGS:
             return self._flag(clause)
         return self.phrase(grammar_clauses.grammars()[key], block, clause, keyword)
 
