@@ -107,7 +107,7 @@ def _decoded(value: object) -> object:
 # ---- less of everything
 
 
-def reduced(case: Case, attempts: int = 300) -> Case:
+def reduced(case: Case, attempts: int = 1_200) -> Case:
     """The case with less of what it does not take to disagree in the same way, as far as some attempts go."""
     kind, lesser = _disagreement(case), _lesser(case)
     for _ in range(attempts):
@@ -131,7 +131,7 @@ def _disagreement(case: Case) -> type[BaseException | None]:
 def _lesser(case: Case) -> Iterator[Case]:
     """The case without one thing, the largest things first."""
     people = case.scene.contacts
-    for size in (4, 2):
+    for size in (4, 2, 1):
         for start in range(0, len(people), size) if len(people) > size else ():
             yield _with(case, (*people[:start], *people[start + size :]))
     yield from _plainer(case)
@@ -144,8 +144,6 @@ def _lesser(case: Case) -> Iterator[Case]:
         yield replace(case, past=replace(case.past, turns=(), members={}))
     if case.past.waiting or case.past.manual:
         yield replace(case, past=replace(case.past, waiting={}, manual={}))
-    for gone in people:
-        yield _with(case, tuple(one for one in people if one is not gone))
     for index, one in enumerate(people):
         for less in _less_of(one):
             yield _with(case, (*people[:index], less, *people[index + 1 :]))
