@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -102,6 +102,7 @@ def read(directory: Path, replacing: Mapping[str, bytes] | None = None) -> Readi
         program, problems = check_files(parsed, around.catalog, zone=around.settings.zone)
         findings += problems
     if program is not None:
+        program = replace(program, sources=showable(rules_of(files)))
         blocks = program.segments.values()
         named = tuple((block.manual, block.span) for block in blocks if block.manual is not None)
         lists = manual_lists(directory, named, around.connections)

@@ -29,6 +29,7 @@ from segserver.settings import Settings
 from segserver.store import people as contacts
 from segserver.sync import ConnectionReport
 from segserver.workspace import load
+from segserver.workspace_files import SETTINGS_FILE
 
 PEOPLE_START = datetime(2026, 3, 2, 9, 30)
 """A Monday morning, so that touches may be sent."""
@@ -223,6 +224,12 @@ def _require(condition: bool, complaint: str) -> None:
 
 
 def _require_platforms(directory: Path) -> None:
+    if not (directory / SETTINGS_FILE).is_file():
+        raise SettingsError(
+            f"{directory.resolve()} is not a workspace, and the demonstration shows one with connections to "
+            f"{', '.join(NEEDED)}; run it in segserver's own repository, or name such a workspace with --workspace; "
+            "`segserver init DIR` starts one from two spreadsheets, to try `segserver plan` in"
+        )
     kinds = {spec.kind for spec in load(directory).connections.values()}
     missing = [kind for kind in NEEDED if kind not in kinds]
     if missing:

@@ -160,7 +160,7 @@ def explain(invocation: Invocation, contact: str, segment: str, as_of: datetime 
     if form == "json":
         invocation.print_json(explaining.to_dict(explanation))
     else:
-        invocation.say(explaining.render(explanation))
+        invocation.say(explaining.render(explanation, invocation.console.width))
 
 
 @click.command()

@@ -53,7 +53,10 @@ def sandbox(
 @DATA
 @click.pass_obj
 def demo(invocation: Invocation, data: str) -> None:
-    """Show the whole job on a sandbox: sync, train, plan, push, a second run, and a webhook."""
+    """Show the whole job on a sandbox: sync, train, plan, push, a second run, and a webhook.
+
+    It needs a workspace with connections to HubSpot, Marketo and GA4: run it in segserver's own repository.
+    """
     from segserver.cli import execute
     from segserver.cli.demo import show
 

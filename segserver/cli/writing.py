@@ -104,7 +104,7 @@ def test(invocation: Invocation, match: str, junit: Path | None, form: str) -> i
         invocation.print_json([result.to_dict() for result in results])
     else:
         for result in results:
-            invocation.say(result.render())
+            invocation.say(result.render(invocation.console.width))
         failed = sum(not result.passed for result in results)
         invocation.console.print(f"\n{len(results) - failed} passed, {failed} failed")
     return 0 if all(result.passed for result in results) else 1

@@ -9,7 +9,7 @@ from decimal import Decimal
 from segserver.compiler.windows import edge, to_local
 from segserver.explain.evidence import starts_unseen, zone_of
 from segserver.explain.moves import Waiting
-from segserver.explain.showing import instant
+from segserver.explain.showing import turning
 from segserver.explain.verdicts import Observed, Verdict
 from segserver.explain.words import words
 from segserver.explain.written import counted, literal, window
@@ -52,7 +52,7 @@ class Changes:
         moves = Waiting(self.program, self.as_of).moves(leaf)
         at = next((at for at, now in moves if now is wanted), None)
         turns = "holds" if wanted else "no longer holds"
-        return "" if at is None else f"`{leaf.text}` {turns}, as from {instant(at, self.program.zone)} on"
+        return "" if at is None else f"`{leaf.called}` {turns} {turning(at, self.program.zone, self.as_of)}"
 
     def _happening(self, leaf: Verdict, wanted: bool) -> str:
         """What would have to happen; empty if nothing but time turns the condition."""
@@ -215,7 +215,7 @@ def _membership(node: SegmentChange | WasIn, wanted: bool) -> str:
 
 
 def _plainly(leaf: Verdict, wanted: bool) -> str:
-    return f"`{leaf.text}` {'holds' if wanted else 'no longer holds'}{_now(leaf)}"
+    return f"`{leaf.called}` {'holds' if wanted else 'no longer holds'}{_now(leaf)}"
 
 
 def _now(leaf: Verdict) -> str:

@@ -41,7 +41,7 @@ def _expiry(verdict: Verdict, waiting: Waiting, found: _Found) -> Expiry | None:
         for _, leaf, now in moves:
             later.turn(leaf, now)
             if decisive is None and later.holds(verdict) is not verdict.holds:
-                decisive = Expiry(at, leaf.text, now)
+                decisive = Expiry(at, leaf.called, now)
         if decisive is not None and later.holds(verdict) is not verdict.holds:
             return decisive
     return None

@@ -74,13 +74,14 @@ class Judge:
         observed = () if composed else tuple(self._observer.of_condition(node, parts_of(node)))
         if isinstance(node, Top | Percentile) and node not in self._questions.missing and self._rank(node)["known"]:
             observed = (*observed, standing_of(node, self._rank(node)))
-        text = self._text(node)
+        text, written = self._text(node), self._written(node)
         if node in self._questions.missing:
             why = f"model {self._questions.missing[node]} has no serving version"
-            return Verdict(text, None, observed, parts, why, node, _needed(node))
+            return Verdict(text, None, observed, parts, why, node, _needed(node), written=written)
         note = self._note(node, parts)
         turned = self._ranked(node, observed, parts) if isinstance(node, Top | Percentile) else None
-        return Verdict(text, bool(self._read(node)), observed, parts, note, node, _needed(node), turned=turned)
+        holds, needed = bool(self._read(node)), _needed(node)
+        return Verdict(text, holds, observed, parts, note, node, needed, turned=turned, written=written)
 
     def _ranked(
         self, node: Top | Percentile, observed: Sequence[Observed], parts: Sequence[Verdict]
@@ -127,6 +128,10 @@ class Judge:
                 return f"at least {n} of"
             case _:
                 return words(node)
+
+    def _written(self, node: Condition) -> str | None:
+        composed = isinstance(node, All | AnyOf | AtLeast)
+        return None if composed else self._questions.quotes.at(node.span) or None
 
     def _note(self, node: Condition, parts: Sequence[Verdict]) -> str | None:
         if isinstance(node, All | AnyOf | AtLeast):

@@ -20,6 +20,7 @@ from segserver.rules.expressions.conditions import (
     AnyOf,
     AtLeast,
     Condition,
+    Consents,
     InBucket,
     InSegment,
     Likely,
@@ -94,6 +95,9 @@ class Observer:
                 yield self.value(value, against)
         if isinstance(node, Near):
             yield from self._distance(node)
+        if isinstance(node, Consents):
+            given = bool(self.read(node))
+            yield Observed(f"consent to {node.channel}", given, "given" if given else "missing")
         if isinstance(node, InBucket):
             number = bucket(str(self._row["contact_id"]), node.name)
             yield Observed(f"bucket({literal(node.name)})", number, str(number))

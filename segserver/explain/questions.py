@@ -19,6 +19,7 @@ from segserver.relations import Cutoff
 from segserver.rules.expressions.conditions import AccountAny, Condition, InSegment, Percentile, Top
 from segserver.rules.expressions.values import AccountCount
 from segserver.rules.program import Program, SegmentBlock
+from segserver.rules.quoting import Quotes
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Questions:
         thresholds: of the models that serve.
         standing: what is taken over from earlier evaluations.
         cutoffs: where the last full run cut its rankings, by key.
+        quotes: the rules as they were written.
     """
 
     program: Program
@@ -40,6 +42,7 @@ class Questions:
     thresholds: Mapping[str, float]
     standing: Standing
     cutoffs: Mapping[str, Cutoff]
+    quotes: Quotes
 
     def verdict(self, condition: Condition, row: Row) -> Verdict:
         """Whether a condition that was asked about holds for the contact of a row, with all that decides it."""
@@ -91,7 +94,8 @@ def ask(
         prefix=prefix,
         standing=standing,
     )
-    return Questions(program, as_of, observed, unserved, thresholds, standing, cutoffs or {})
+    quotes = Quotes(program.sources)
+    return Questions(program, as_of, observed, unserved, thresholds, standing, cutoffs or {}, quotes)
 
 
 def _looked_at(program: Program, standing: Standing, node: Node, seen: set[str]) -> Iterator[Node]:

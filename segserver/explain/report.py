@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from segserver.explain.evidence import READ
-from segserver.explain.showing import figure, instant
+from segserver.explain.showing import figure, instant, turning
 from segserver.explain.verdicts import Contribution, Explanation, ModelReason, Observed, Verdict, Witness
 from segserver.explain.words import words
-from segserver.explain.written import counted
+from segserver.explain.wrapping import wrapped
+from segserver.explain.written import counted, money
 from segserver.rules.expressions.conditions import All, AnyOf, AtLeast, Comparison, InSegment, Not
 from segserver.rules.expressions.history import Did, FirstDid, Regular
 from segserver.rules.expressions.values import Points
@@ -27,9 +28,9 @@ _MARKS = {True: "yes", False: "no ", None: "?  "}
 _CLAUSES = {"where": "where: who may enter", "stay": "stay while: who may stay"}
 
 
-def render(explanation: Explanation) -> str:
-    """An explanation for people."""
-    return "\n".join(_lines(explanation))
+def render(explanation: Explanation, width: int | None = None) -> str:
+    """An explanation for people, in lines no longer than `width`; None: however long they are."""
+    return "\n".join(_lines(explanation) if width is None else wrapped(_lines(explanation), width))
 
 
 def _lines(explanation: Explanation) -> Iterator[str]:
@@ -63,8 +64,8 @@ def _change_lines(explanation: Explanation) -> Iterator[str]:
     if expiry is not None:
         turned = "holds" if expiry.holds else "no longer holds"
         condition = expiry.text if "`" in expiry.text else f"`{expiry.text}`"
-        at = instant(expiry.at, explanation.zone)
-        yield f"{ends}s at {at} if nothing happens: {condition} {turned} from then on"
+        at = turning(expiry.at, explanation.zone, explanation.as_of)
+        yield f"{ends}s {at} if nothing happens: {condition} {turned} from then on"
 
 
 def _is_settled(verdict: Verdict | None) -> bool:
@@ -89,7 +90,9 @@ def _reason_lines(reason: ModelReason) -> Iterator[str]:
 def _feature(item: Contribution) -> str:
     if item.value is None:
         return "unknown"
-    return f"{figure(item.value)} {item.unit}" if item.unit else figure(item.value)
+    if item.unit is None or item.unit == "days":
+        return f"{figure(item.value)} {item.unit}" if item.unit else figure(item.value)
+    return money(figure(item.value), item.unit)
 
 
 # ---- the rule ------------------------------------------------------------------------------------------------------
@@ -111,7 +114,7 @@ class Tree:
         """A verdict, what is behind it, and all below it; `called` stands for its text."""
         seen = _flat(verdict)
         facts = _facts(seen)
-        line = f"{_MARKS[seen.holds]} {'  ' * depth}{called or _cut(seen.text)}"
+        line = f"{_MARKS[seen.holds]} {'  ' * depth}{called or _cut(seen.called)}"
         yield f"{line}    ({'; '.join(facts)})" if facts else line
         yield from (f"    {'  ' * (depth + 1)}{text}" for text in self._happened(seen.witnesses))
         for one in seen.colleagues:
@@ -142,15 +145,23 @@ def _flat(verdict: Verdict) -> Verdict:
         case All() | AnyOf() | AtLeast(), _:
             return replace(verdict, text=f"{verdict.text}:")
         case Not(), Verdict(node=AnyOf()):
-            return replace(verdict, text="none of:", note=inner.note, parts=inner.parts)
+            return replace(verdict, text="none of:", written=None, note=_joined(inner, verdict), parts=inner.parts)
         case Not(), Verdict(node=All() | AtLeast()):
-            return replace(verdict, text=f"not {inner.text}:", note=inner.note, parts=inner.parts)
+            return replace(
+                verdict, text=f"not {inner.text}:", written=None, note=_joined(inner, verdict), parts=inner.parts
+            )
         case Not() as node, Verdict():
-            return replace(inner, text=words(node), holds=verdict.holds)
+            told = words(node) if verdict.written is None else verdict.written
+            return replace(inner, text=words(node), written=told, holds=verdict.holds, note=_joined(inner, verdict))
         case InSegment(), _ if not verdict.parts:
             return replace(verdict, note=verdict.note or "its rule is shown above")
         case _:
             return replace(verdict, text=_CLAUSES.get(verdict.role or "", verdict.text))
+
+
+def _joined(*verdicts: Verdict) -> str | None:
+    """The notes of verdicts that share a line."""
+    return "; ".join(verdict.note for verdict in verdicts if verdict.note) or None
 
 
 def _facts(verdict: Verdict) -> list[str]:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from math import asin, cos, floor, log10, radians, sin, sqrt
 
 from segserver.compiler.windows import to_local
-from segserver.explain.written import counted, literal
+from segserver.explain.written import counted, literal, money
 from segserver.rules.expressions.conditions import Near
 from segserver.specs.types import Type
 
@@ -28,9 +28,7 @@ def show(value: object, of: Type, zone: str, against: Iterable[object] = ()) -> 
         against: what it is compared with; a value that differs from it never looks equal to it.
     """
     shown = _close(value, against, zone) or plainly(value, zone)
-    if of.unit and isinstance(value, Decimal) and "." in shown:
-        shown += "0" * (2 - len(shown.partition(".")[2]))
-    return f"{shown} {of.unit}" if of.unit and value is not None else shown
+    return money(shown, of.unit) if of.unit and value is not None else shown
 
 
 def plainly(value: object, zone: str) -> str:
@@ -56,6 +54,23 @@ def plainly(value: object, zone: str) -> str:
 def instant(at: datetime, zone: str, *, seconds: bool = False) -> str:
     """Local time to the minute, or to the second."""
     return f"{to_local(at, zone):{'%Y-%m-%d %H:%M:%S' if seconds else '%Y-%m-%d %H:%M'}}"
+
+
+def turning(at: datetime, zone: str, as_of: datetime | None = None) -> str:
+    """Local time at which something turns: an instant that is itself still as before is only told to be over then.
+
+    Args:
+        at: naive UTC.
+        zone: in which it is shown.
+        as_of: when this is told; a time of the same minute is told to the second.
+    """
+    before = at - _TICK
+    after = before.second == before.microsecond == 0
+    exact = not after and as_of is not None and instant(at, zone) == instant(as_of, zone)
+    return f"right after {instant(before, zone)}" if after else f"at {instant(at, zone, seconds=exact)}"
+
+
+_TICK = timedelta(microseconds=1)
 
 
 def figure(value: float) -> str:

@@ -67,6 +67,7 @@ class Verdict:
         role: what a clause is to its segment: "where", "stay", "before", "wait", "rival", "limit", "manual" or "kept".
         turned: what it takes to hold, and not to hold, in words, empty where nothing does; None where the node tells.
         turns_at: naive UTC, when it turns by itself; None if the node tells, or it does not.
+        written: a single condition, or a negated one, as its author wrote it; None where that is not known.
     """
 
     text: str
@@ -82,6 +83,12 @@ class Verdict:
     role: str | None = None
     turned: tuple[str, str] | None = None
     turns_at: datetime | None = None
+    written: str | None = field(default=None, compare=False)
+
+    @property
+    def called(self) -> str:
+        """What people recognise it by: their own words, else its rule text."""
+        return self.written or self.text
 
 
 @dataclass(frozen=True, slots=True)

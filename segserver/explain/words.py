@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from segserver.explain.written import counted, edge, length, literal, own_zone, window
+from segserver.explain.written import counted, edge, length, literal, money, own_zone, window
 from segserver.rules.expressions.conditions import (
     AccountAny,
     All,
@@ -72,7 +72,7 @@ def words(node: Value | Condition) -> str:
 
 
 def _literal(node: Literal) -> str:
-    return f"{literal(node.value)} {node.type.unit}" if node.type.unit else literal(node.value)
+    return money(literal(node.value), node.type.unit) if node.type.unit else literal(node.value)
 
 
 def _arithmetic(node: Arithmetic) -> str:
@@ -254,7 +254,7 @@ def _any_of(node: AnyOf) -> str:
 def _not(node: Not) -> str:
     if isinstance(node.item, AnyOf):
         return f"none of ({_list(node.item.items)})"
-    if isinstance(node.item, InSegment):
+    if isinstance(node.item, InSegment | Consents):
         return f"not {words(node.item)}"
     if isinstance(node.item, WasIn):
         return words(node.item).replace("was in", "was not in", 1)

@@ -38,6 +38,12 @@ def literal(value: object) -> str:
             return str(value)
 
 
+def money(figure: str, unit: str) -> str:
+    """A figure with its unit: two digits behind the point where there are any."""
+    whole, point, digits = figure.partition(".")
+    return f"{whole}{point}{digits.ljust(2, '0') if point else ''} {unit}"
+
+
 def length(value: timedelta) -> str:
     """A length of time in the largest unit that holds it whole, else in days."""
     for unit, one in _EXACT:

@@ -247,7 +247,11 @@ class TestBlock(Part):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """All checked blocks of a workspace, each kind in dependency order (what is read comes before its readers)."""
+    """All checked blocks of a workspace, each kind in dependency order (what is read comes before its readers).
+
+    Attributes:
+        sources: the text of each rule file, to be quoted; empty where nobody kept it.
+    """
 
     catalog: Catalog
     zone: str
@@ -258,6 +262,7 @@ class Program:
     caps: CapsBlock | None
     tests: tuple[TestBlock, ...]
     exclusives: Mapping[str, ExclusiveBlock] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def blocks(self) -> tuple[TraitBlock | ModelBlock | SegmentBlock | ScenarioBlock, ...]:

@@ -76,13 +76,15 @@ class TestResult:
         """Whether everything holds."""
         return not self.failures
 
-    def render(self) -> str:
-        """For a terminal."""
+    def render(self, width: int | None = None) -> str:
+        """For a terminal, in lines no longer than `width`; None: however long they are."""
+        from segserver.explain.wrapping import wrapped
+
         lines = [f"{'ok  ' if self.passed else 'FAIL'} {self.title}"]
         for failure in self.failures:
             lines.append(f"     {failure.text}")
             lines += [f"     {line}" for line in failure.reasons]
-        return "\n".join(lines)
+        return "\n".join(lines if width is None else wrapped(lines, width))
 
     def to_dict(self) -> dict[str, object]:
         """Plain data."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 import segserver
+from segserver.cli import execute
+from segserver.cli.invocation import Invocation
 
 ADA, BO, CLEO, DAN = (f"{name}@example.com" for name in ("ada", "bo", "cleo", "dan"))
 
@@ -81,7 +85,10 @@ def test_a_member_stays_by_stay_while(run: Any) -> None:
     outside = said(run, BO, "loyal")
     assert "\nno already a member\nyes stay while: who may stay (does not decide: only a member stays by it)" in outside
     assert "\nto leave: no `purchase in last 90 days` (now 2)\n" in text
-    assert "\nleaves at 2026-05-11 10:00 if nothing happens: `did purchase in last 90 days` no longer holds" in text
+    assert (
+        "\nleaves right after 2026-05-11 10:00 if nothing happens: `did purchase in last 90 days` no longer holds"
+        in text
+    )
 
 
 def test_who_waits_to_enter_is_told_since_when(run: Any) -> None:
@@ -154,7 +161,7 @@ def test_looking_back_sees_what_held_then(run: Any) -> None:
     text = said(run, ADA, "recent", "--as-of", "2026-01-20")
     assert "2026-01-10 10:00 purchase" in text
     assert "2026-02-10" not in text
-    assert "leaves at 2026-02-09 10:00 if nothing happens" in text
+    assert "leaves right after 2026-02-09 10:00 if nothing happens" in text
 
 
 def test_instants_have_no_seconds(shop: Any) -> None:
@@ -205,6 +212,23 @@ def test_the_manual_shows_what_is_printed(shop: Any) -> None:
     section = page.split("\n## explain\n")[1].split("\n## ")[0]
     (printed,) = re.findall(r"^```text\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
     assert shop("explain", ADA, "active").text == printed
+
+
+def test_lines_fit_the_console_in_explanations_and_failing_tests(shop: Any) -> None:
+    shop.append(
+        "rules/shop.seg",
+        "segment often\n  where did purchase where amount > 5 at least 30 times in last 60 days\n"
+        'test "a bold claim"\n  at 2026-03-01 09:00\n  given a contact with country "FR"\n  expect in often\n',
+    )
+    shop("run", "--as-of", "2026-03-01")
+    for arguments in (("explain", ADA, "often"), ("test", "--match", "bold")):
+        out = StringIO()
+        line = ("--workspace", str(shop.directory), *arguments)
+        execute(line, Invocation(shop.environ, Console(file=out, width=60, highlight=False), line))
+        lines = out.getvalue().splitlines()
+        (first,) = (place for place, text in enumerate(lines) if "did purchase where" in text and "no  " in text)
+        assert lines[first + 1].startswith(" " * lines[first].index("did "))
+        assert max(map(len, lines)) <= 60 < len(lines[first]) + len(lines[first + 1].strip())
 
 
 CLIENTS = """\

@@ -264,7 +264,8 @@ def test_it_is_said_when_a_verdict_turns_by_itself(condition: str, after: int | 
     at = AS_OF + after * DAY
     assert timedelta(0) <= found.expiry.at - at <= timedelta(microseconds=1)
     ends = "leaves" if found.member else "enters"
-    assert f"{ends} at {at:%Y-%m-%d %H:%M} if nothing happens: " in render(found)
+    when = "at" if found.expiry.at == at else "right after"
+    assert f"{ends} {when} {at:%Y-%m-%d %H:%M} if nothing happens: " in render(found)
 
 
 def test_an_instant_that_grows_old_turns_a_verdict(people: World) -> None:

@@ -110,7 +110,7 @@ def test_the_evaluation_turns_at_the_instant_that_is_told(condition: str, at: st
     assert ("a" in one.members(program, told.at - TICK)["s"]) is found.member
     assert ("a" in one.members(program, told.at)["s"]) is not found.member
     ends = "leaves" if found.member else "enters"
-    assert f"\n{ends} at " in render(found)
+    assert f"\n{ends} {'right after' if at.endswith('00001Z') else 'at'} " in render(found)
     assert to_dict(found)["changes_by_itself"]["at"] == at
 
 
@@ -143,7 +143,7 @@ def test_a_condition_that_only_time_turns_is_part_of_a_way(one: World) -> None:
     found = explained(one, rules("segment s where renewal on today and did visit at least 3 times\n"))
     (turn,) = found.turns
     assert turn.changes == (
-        "`renewal on today` holds, as from 2026-03-04 00:00 on",
+        "`renewal on today` holds at 2026-03-04 00:00",
         "2 more `visit` (now 1)",
     )
     alone = explained(one, rules("segment s where renewal on today\n"))

@@ -264,7 +264,7 @@ def test_lengths_of_time_and_money_in_a_score_have_their_units(one: World) -> No
     )
     text = render(explained(one, rules(f"{more}segment s where score(m) > 0.1\n"), serving={"m": MODEL}))
     assert "  seats is 1 days" in text
-    assert "  french is 60.5 EUR" in text
+    assert "  french is 60.50 EUR" in text
 
 
 def test_an_event_of_yesterday_is_not_shown_under_the_days_before(one: World) -> None:
@@ -285,3 +285,22 @@ def test_an_event_of_yesterday_is_not_shown_under_the_days_before(one: World) ->
 )
 def test_what_earlier_runs_would_have_to_record(condition: str, change: str, one: World) -> None:
     assert [turn.changes for turn in about(one, condition).turns] == [(change,)]
+
+
+def test_a_negated_criterion_of_points_says_what_it_is_worth_and_what_was_observed(one: World) -> None:
+    lines = told(one, "points(-20 if not consents to email, 5 if none of (did visit, seats > 3)) >= 10")
+    assert "  no      not consents to email    (consent to email is given; worth -20 points)" in lines
+    assert "  yes     none of:    (0 of 2 hold; worth 5 points)" in lines
+
+
+def test_conditions_are_told_in_the_words_of_the_rule(one: World) -> None:
+    text = (
+        "segment s\n  where home within 19 mi of (48.85, 2.35) and not (seats > 3)\n    and did order where (\n"
+        '      amount > 25  # a "large" one\n      and items is 2\n    ) in last 30 days\n'
+    )
+    lines = render(explained(one, replace(rules(text), sources={"rules.seg": text}))).splitlines()
+    assert [line.partition("    (")[0].strip() for line in lines if line[2:5] in ("yes", "no ")][2:] == [
+        "yes     home within 19 mi of (48.85, 2.35)",
+        "yes     not (seats > 3)",
+        "yes     did order where (amount > 25 and items is 2) in last 30 days",
+    ]

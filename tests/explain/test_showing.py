@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from segserver.explain.showing import kilometres, show
+from segserver.explain.showing import kilometres, show, turning
 from segserver.specs.types import DATE, DURATION, INSTANT, NUMBER, TEXT, TEXTS, Kind, Type
 
 EUR = Type(Kind.NUMBER, "EUR")
@@ -25,6 +25,7 @@ DAY = timedelta(days=1)
         (Decimal("28.200000"), NUMBER, "28.2"),
         (Decimal("1234567.89"), EUR, "1234567.89 EUR"),
         (66.35249, EUR, "66.3525 EUR"),
+        (19.9, EUR, "19.90 EUR"),
         (1234567.891, EUR, "1234567.89 EUR"),
         (0.000012345678, NUMBER, "0.0000123457"),
         (0.0, NUMBER, "0"),
@@ -83,3 +84,16 @@ def test_a_distance_never_looks_like_the_bound_it_differs_from(value: float, sho
 def test_instants_are_shown_in_local_time_whatever_the_season() -> None:
     winter = datetime(2026, 1, 1, 22, 30, tzinfo=UTC).replace(tzinfo=None)
     assert show(winter, INSTANT, "Europe/Paris") == "2026-01-01 23:30"
+
+
+@pytest.mark.parametrize(
+    ("at", "shown"),
+    [
+        (datetime(2026, 1, 1, 12, 45), "at 2026-01-01 13:45"),
+        (datetime(2026, 1, 1, 12, 30, 0, 1), "right after 2026-01-01 13:30"),
+        (datetime(2026, 1, 1, 12, 30, 45, 1), "at 2026-01-01 13:30:45"),
+        (datetime(2026, 1, 1, 12, 31, 45, 1), "at 2026-01-01 13:31"),
+    ],
+)
+def test_a_turn_is_never_told_at_an_instant_at_which_it_has_not_happened(at: datetime, shown: str) -> None:
+    assert turning(at, "Europe/Paris", datetime(2026, 1, 1, 12, 30)) == shown

@@ -44,7 +44,7 @@ RULES = [
     'country is not "F""R" ignoring case',
     "seats = 3",
     "seats is not 3",
-    "mrr >= 600.5 USD",
+    "mrr >= 600.50 USD",
     "seats + 2 * seats > (seats - 1) / 3",
     "seats between 2 and 5",
     'country in ("FR", "BE")',

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from segserver.errors import Diagnostic, Severity, Span
+from segserver.rules.quoting import Quotes
 
 LINTS = (
     "never-true",
@@ -38,7 +39,7 @@ class Advice:
     """
 
     def __init__(self, sources: Mapping[str, str]) -> None:
-        self._lines = {name: text.split("\n") for name, text in sources.items()}
+        self._quotes = Quotes(sources)
         self._items: list[Diagnostic] = []
 
     def give(
@@ -57,10 +58,7 @@ class Advice:
 
     def quoted(self, span: Span) -> str:
         """The text at a place, on one line and not too long."""
-        lines = self._lines.get(span.file, [])[span.line - 1 : span.end_line]
-        if not lines:
+        text = self._quotes.at(span)
+        if not text:
             return "this"
-        lines[-1] = lines[-1][: span.end_column - 1]
-        lines[0] = lines[0][span.column - 1 :]
-        text = " ".join(" ".join(line.partition("#")[0].split()) for line in lines).strip()
         return f"`{text[:_SHOWN].rstrip()} ...`" if len(text) > _SHOWN else f"`{text}`"
