@@ -13,13 +13,13 @@ from segserver.compiler.tables import WIDE
 
 _MICROSECOND = timedelta(microseconds=1)
 _DAY = timedelta(days=1) // _MICROSECOND
-_LONGEST = 2**63 - 1
+_BEYOND = 2.0**63
+"""The first number of microseconds that does not fit."""
 
 
 def duration(value: timedelta) -> ir.IntegerValue:
-    """A written length of time; what is longer than 292,000 years is as long as can be."""
-    microseconds = value // _MICROSECOND
-    return ibis.literal(max(-_LONGEST, min(_LONGEST, microseconds)), type=dt.int64)
+    """A written length of time, which is 200 years at most."""
+    return ibis.literal(value // _MICROSECOND, type=dt.int64)
 
 
 def days(value: ir.IntegerValue) -> ir.FloatingValue:
@@ -39,5 +39,5 @@ def arithmetic(op: str, left: ir.NumericValue, right: ir.NumericValue) -> ir.Int
 
 def _whole(value: ir.FloatingValue) -> ir.IntegerValue:
     """The nearest microsecond, of two the one further from zero; rounded as a float64, since a decimal loses digits."""
-    fits = ibis.ifelse(value.abs() < float(_LONGEST), value, ibis.null(dt.float64))
+    fits = ibis.ifelse(value.abs() < _BEYOND, value, ibis.null(dt.float64))
     return fits.round(0).cast(dt.int64)

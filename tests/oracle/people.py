@@ -147,7 +147,8 @@ def _instant(draw: Draw, place: Scene) -> datetime:
 
 def _contact(draw: Draw, contact_id: str, place: Scene, pools: Mapping[str, list[dict[str, object]]]) -> Contact:
     as_of = place.as_of
-    created = draw.choice((as_of - timedelta(days=400), draw.choice(place.instants), datetime(2001, 1, 1)))
+    born = (as_of - timedelta(days=400), draw.choice(place.instants), datetime(2001, 1, 1))
+    created = None if draw.chance(6) else draw.choice(born)
     deleted = draw.choice((*place.instants, as_of, as_of + _TICK)) if draw.chance(12) else None
     changes = {
         name: {connection: _changes(draw, trait.type, place) for connection in trait.sources}

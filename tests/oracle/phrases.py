@@ -68,6 +68,7 @@ PHRASES = (
     ),
     *("did purchase in last 200 years", "did purchase in last 201 years", "did purchase in last 73200 days"),
     *("did purchase in last 73201 days", "did purchase in last 1756800 hours", "did purchase in last 1756801 hours"),
+    *("did purchase in last 105408000 minutes", "did purchase in last 105408001 minutes"),
     *("did purchase in last 0 months", "did purchase in next 3 days", "did purchase before 2026-03-01"),
     *("did purchase between 2026-03-01 and 2026-03-02", "did purchase between 2026-03-01 and 2026-03-01"),
     *("did purchase between 2026-03-02 and 2026-03-01", "did purchase in last 3 days in contact's time zone"),

@@ -155,6 +155,8 @@ def planted(draw: Draw, named: Named, place: Scene, contact_id: str) -> Contact:
     created = base.created_at
     if any(isinstance(node, CreatedAt) for node in named.nodes):
         created = _at(draw, named)
+    if draw.chance(5):
+        created = None
     account = base.account if draw.chance(30) else contact_id
     return replace(
         base,

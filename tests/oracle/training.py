@@ -90,8 +90,11 @@ def training_agrees(case: Case, world: World, engine: Engine, model: str, tally:
 
 
 def _training_row(then: World, contact: Contact, model: str) -> Evaluator | bool | None:
-    """Who stands in a row: False if the contact has none, None if that is undecided."""
-    if not contact.exists_at(then.as_of):
+    """Who stands in a row: False if the contact has none, None if that is undecided.
+
+    Nobody can say that a contact without a known creation was there at a cutoff.
+    """
+    if contact.created_at is None or not contact.exists_at(then.as_of):
         return False
     view = then.view(contact)
     population = then.program.models[model].population

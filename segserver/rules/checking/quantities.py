@@ -83,7 +83,7 @@ def exact(quantity: nodes.Quantity, findings: Findings, *, zero: bool = False) -
 
 
 def _too_long(number: Decimal | int, unit: Unit, quantity: nodes.Quantity, findings: Findings) -> bool:
-    if number * Decimal(ABOUT[unit] // timedelta(hours=1) or 1) <= LONGEST // timedelta(hours=1):
+    if number * (ABOUT[unit] // timedelta(minutes=1)) <= LONGEST // timedelta(minutes=1):
         return False
     findings.error("bad-number", quantity.span, "a length of time is 200 years at most")
     return True
