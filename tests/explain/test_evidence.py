@@ -163,6 +163,8 @@ def test_changes_of_traits_and_memberships_are_named(people: World) -> None:
     people.took("a", "stage", "mql", AS_OF - 9 * DAY, AS_OF - 3 * DAY)
     people.took("a", "stage", "lead", AS_OF - 3 * DAY)
     people.change("a", "entered", "other", AS_OF - 7 * DAY)
+    people.change("a", "left", "other", AS_OF)
+    people.change("a", "entered", "s", AS_OF - 5 * DAY)
     text = "segment other where subscribed\nsegment s\n  where stage changed in last 30 days and was in segment other"
     found = explained(people, rules(f"{text} in last 20 days\n"))
     assert seen(found) == [

@@ -65,6 +65,8 @@ def is_step(edge: Edge) -> bool:
 
 def returns_within(day: date, days: int, as_of: datetime, zone: str) -> bool:
     """Whether the month and day of a date, or of an instant's local date, come again in [today, today + days)."""
+    if isinstance(day, datetime) and not 1900 <= to_local(day, zone).year <= 2100:
+        return False
     born = to_local(day, zone).date() if isinstance(day, datetime) else day
     today = to_local(as_of, zone).date()
     return any(_returns(born, today + timedelta(days=ahead)) for ahead in range(days))

@@ -101,6 +101,25 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "if frame is None or not all(fits) or len(known) < len(steps):",
         "if False:",
     ): _REPORTED,
+    (
+        "rules/checking/conditions.py",
+        "if n is None or len(items) < len(checked):",
+        "if False:",
+    ): _REPORTED,
+    (
+        "compiler/translate.py",
+        "if node.low > 0 or node.high is None:",
+        "if node.low > 0 or node.high is not None:",
+    ): "At least 0 times is refused, and a count is never below 0.",
+    ("compiler/translate.py", "if self._contact_id is None:", "if False:"): (
+        "No rule asks for a share of anything but contacts; this says so, and mypy reads it."
+    ),
+    (
+        "compiler/requirements.py",
+        "stage = max((stages[item] for item in self.uses(node)), default=Stage(0, 0))",
+        "stage = max((stages[item] for item in self.uses(node)), default=Stage(1, 0))",
+    ): "Stages are put in order; with which number they begin is the same.",
+    ("compiler/lookups.py", "if not added:", "if False:"): "Rows with nothing beside them, under another name.",
     **{
         (
             "compiler/events.py",

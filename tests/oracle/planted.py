@@ -26,7 +26,7 @@ _DAY = timedelta(days=1)
 _LEAST = Decimal("0.000001")
 _MOST = Decimal(10**12)
 _ABROAD = HOME_ZONES[0], "America/New_York"
-_YEARS = (1900, 1901, 1996, 2024, 2099, 2100)
+_YEARS = (1899, 1900, 1901, 1996, 2024, 2099, 2100, 2101)
 
 
 @dataclass(frozen=True)
