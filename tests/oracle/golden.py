@@ -11,9 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
-from tests.oracle.cases import Case, Disagreement, past_of
+from tests.oracle.cases import Case, Disagreement, NotGood, past_of
 from tests.oracle.compare import agree
 from tests.oracle.contacts import Change, Contact, Happening, Past, Turn
 from tests.oracle.draw import repeated
@@ -109,13 +110,15 @@ def _decoded(value: object) -> object:
 
 def reduced(case: Case, attempts: int = 1_200) -> Case:
     """The case with less of what it does not take to disagree in the same way, as far as some attempts go."""
-    kind, lesser = _disagreement(case), _lesser(case)
-    for _ in range(attempts):
-        less = next(lesser, None)
-        if less is None:
-            break
-        if _disagreement(less) is kind:
-            case, lesser = less, _lesser(less)
+    kind = _disagreement(case)
+    for fewer in (_lesser, _shorter):
+        lesser = fewer(case)
+        for _ in range(attempts):
+            less = next(lesser, None)
+            if less is None:
+                break
+            if _disagreement(less) is kind:
+                case, lesser = less, fewer(less)
     return case
 
 
@@ -161,6 +164,22 @@ def _plainer(case: Case) -> Iterator[Case]:
                 less = program(repeated(fewer), case.scene, text.prefix, small=text.small)
                 if (len(less.text), less.choices) < (len(text.text), choices):
                     yield replace(case, texts=(less,))
+
+
+def _shorter(case: Case) -> Iterator[Case]:
+    """The case without one block, or one line, of its text; it is then made from no choices any more."""
+    (text,) = case.texts
+    lines = text.text.splitlines(keepends=True)
+    heads = [place for place, line in enumerate(lines) if line.strip() and not line.startswith(" ")]
+    for start, end in (*zip(heads, (*heads[1:], len(lines)), strict=True), *pairwise(range(len(lines) + 1))):
+        rest = "".join((*lines[:start], *lines[end:]))
+        segments = tuple(name for name in text.segments if f"segment {name}\n" in rest)
+        less = replace(case, texts=(replace(text, text=rest, segments=segments, choices=()),))
+        try:
+            less.checked()
+        except NotGood:
+            continue
+        yield less
 
 
 def _with(case: Case, contacts: tuple[Contact, ...]) -> Case:
