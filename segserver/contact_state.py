@@ -62,6 +62,7 @@ def states(
     as_of: datetime,
     serving: Mapping[str, Champion],
     entries: Iterable[Entry],
+    also: Iterable[str] = (),
 ) -> list[ContactState]:
     """The state of every contact with an entry, in the order of their ids.
 
@@ -71,8 +72,9 @@ def states(
         as_of: naive UTC.
         serving: models that may score.
         entries: latest entry of each contact and scenario.
+        also: contacts that are asked about whether they have an entry or not.
     """
-    by_contact: dict[str, dict[str, Entry]] = defaultdict(dict)
+    by_contact: dict[str, dict[str, Entry]] = defaultdict(dict, {contact: {} for contact in also})
     for entry in entries:
         by_contact[entry.contact_id][entry.scenario] = entry
     contacts = sorted(by_contact)

@@ -14,6 +14,8 @@ from pathlib import Path
 
 from segserver.clock import Clock
 from segserver.connectors.build import Connector, build
+from segserver.connectors.limits import Budgets
+from segserver.connectors.usage import UsageFile
 from segserver.push import PushReport
 from segserver.settings import Settings
 from segserver.store import state
@@ -45,6 +47,8 @@ class Engine:
         self.store = store
         self.clock = clock
         self._sleep = sleep
+        # Budgets outlive the workspace: what an account has used does not depend on what is declared.
+        self._budgets = Budgets(clock, sleep, UsageFile(store.path.parent / "calls.json") if store.path else None)
         self._connectors: dict[str, Connector] = {}
         self._pushers: dict[str, ThreadPoolExecutor] = {}
         self._latest: dict[str, Future[PushReport]] = {}
@@ -61,7 +65,7 @@ class Engine:
         self._connectors.clear()
 
     def connectors(self) -> dict[str, Connector]:
-        """All connectors, kept as long as the workspace: they hold budgets and tokens.
+        """All connectors, kept as long as the workspace: they hold tokens.
 
         Raises:
             MissingSecret: a connection's variable is not set.
@@ -74,6 +78,7 @@ class Engine:
                     sleep=self._sleep,
                     environ=self.environ,
                     workspace_dir=self.settings.workspace,
+                    budgets=self._budgets,
                 )
         return {name: self._connectors[name] for name in self.workspace.connections}
 

@@ -17,6 +17,7 @@ from segserver.approval import approved_changes, keep_blocked, overtaken
 from segserver.clock import format_instant
 from segserver.connectors.base import Destination
 from segserver.connectors.build import Connector
+from segserver.connectors.notifications import STREAM
 from segserver.engine import Engine
 from segserver.errors import SettingsError
 from segserver.evaluate import SNAPSHOT, EvaluationReport, concerned, evaluate, snapshot
@@ -24,7 +25,7 @@ from segserver.execution import Champion, champions
 from segserver.plan import make_plan
 from segserver.plans import Plan
 from segserver.progress import Progress, silent
-from segserver.push import PushReport, push, settle
+from segserver.push import PushReport, Reading, push, settle
 from segserver.store import memberships, state
 from segserver.store.members import Member, members_at, members_of_segment
 from segserver.store.profile import write_profile
@@ -98,6 +99,7 @@ def run(
     *,
     apply: bool = True,
     approve: str | None = None,
+    read_back: bool = False,
     progress: Progress = silent,
     hand_over: HandOver | None = None,
 ) -> RunReport:
@@ -107,6 +109,7 @@ def run(
         engine: the process's.
         apply: False stops before the push, and keeps nothing of the evaluation: what was read stays read.
         approve: id of a plan whose held-back changes a person approved.
+        read_back: whether every audience is read back after the push, and not only those whose turn it is.
         progress: told of long work.
         hand_over: a server's way to go on while pushes are under way; None waits for them.
 
@@ -137,7 +140,8 @@ def run(
             pushing = []
             if apply:
                 state.mark_done(session, drained.notifications, report.run_id, engine.clock.now())
-                pushing = _start_pushes(engine, session, report.plan, serving, settled, progress)
+                reading = Reading.ALL if read_back else Reading.DUE
+                pushing = _start_pushes(engine, session, report.plan, serving, settled, reading, progress)
     if hand_over is None or not pushing:
         return _finish(engine, report, pushing)
     hand_over(pushing, lambda: _finish(engine, report, pushing))
@@ -148,7 +152,8 @@ def run_notified(engine: Engine, *, progress: Progress = silent, hand_over: Hand
     """Evaluate and push just the contacts that notifications in the inbox speak of; None if there are none."""
     with engine.store.session() as session:
         connectors = engine.connectors()
-        if not state.pending_inbox(session) or sync.incomplete(session, connectors):
+        told = [one for one in state.pending_inbox(session) if one.notification.kind != STREAM]
+        if not told or sync.incomplete(session, connectors):
             return None
         report = RunReport(_run_id(), "webhook", engine.clock.now())
         with _noted(session, engine, report):
@@ -163,7 +168,7 @@ def run_notified(engine: Engine, *, progress: Progress = silent, hand_over: Hand
             state.mark_done(session, drained.notifications, report.run_id, engine.clock.now())
             settled = _settle(engine)
             report.plan = make_plan(session, engine.workspace, as_of, serving, among=AMONG)
-            pushing = _start_pushes(engine, session, report.plan, serving, settled, progress)
+            pushing = _start_pushes(engine, session, report.plan, serving, settled, Reading.NONE, progress)
     if hand_over is None or not pushing:
         return _finish(engine, report, pushing)
     hand_over(pushing, lambda: _finish(engine, report, pushing))
@@ -223,7 +228,7 @@ def _noted(session: Session, engine: Engine, report: RunReport) -> Iterator[None
 
 def _drain(session: Session, engine: Engine, connectors: Mapping[str, Connector], report: RunReport) -> Drained:
     """Work off the inbox; what a source would not answer is reported with its pull."""
-    drained = sync.drain(session, connectors, engine.clock)
+    drained = sync.drain(session, connectors, engine.clock, whole=report.kind != "webhook")
     for name, reason in drained.failures.items():
         pulled = report.sync.setdefault(name, ConnectionReport())
         pulled.failure = pulled.failure or reason
@@ -284,6 +289,7 @@ def _start_pushes(
     plan: Plan,
     serving: Mapping[str, Champion],
     settled: Mapping[str, PushReport],
+    reading: Reading,
     progress: Progress,
 ) -> list[Future[PushReport]]:
     connectors = engine.connectors()
@@ -301,6 +307,7 @@ def _start_pushes(
                 serving,
                 settled=settled.get(name),
                 unreachable=unreachable,
+                reading=reading,
                 clock=engine.clock,
                 progress=progress,
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 import pyarrow as pa
@@ -13,6 +13,24 @@ import pyarrow.compute as pc
 from segserver.clock import format_instant
 from segserver.scenarios.types import Decision, Due
 from segserver.specs.targets import Target
+
+
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """What somebody did to an audience at its destination, which the push puts right.
+
+    Attributes:
+        added, removed, changed: contacts who were given the value, lost it, or were given another one.
+    """
+
+    added: int = 0
+    removed: int = 0
+    changed: int = 0
+
+    def __str__(self) -> str:
+        parts = ((self.added, "added"), (self.removed, "removed"), (self.changed, "changed"))
+        told = ", ".join(f"{number:,} {word}" for number, word in parts if number)
+        return f"{told} by hand there" if told else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +46,8 @@ class AudiencePlan:
         stopped: why some of it is kept back; None if all goes.
         alerts: what the owner is told.
         held_out: members who are kept back for comparison and not pushed.
+        stood: contacts who were there before the first push and are no members; they stay until a person approves.
+        by_hand: what the last reading found at the destination that was not our doing; among the changes.
     """
 
     origin: str
@@ -42,6 +62,8 @@ class AudiencePlan:
     stopped: str | None = None
     alerts: tuple[str, ...] = ()
     held_out: int = 0
+    stood: int = 0
+    by_hand: ByHand = ByHand()
 
     def to_dict(self) -> dict[str, object]:
         """Plain data."""
@@ -60,6 +82,8 @@ class AudiencePlan:
             "stopped": self.stopped,
             "alerts": list(self.alerts),
             "held_out": self.held_out,
+            "stood": self.stood,
+            "by_hand": asdict(self.by_hand),
         }
 
 

@@ -121,13 +121,27 @@ class EventGone:
 
 
 @dataclass(frozen=True, slots=True)
+class EventsWithin:
+    """The events of a stretch of keys are those that stand in the same page, and no others.
+
+    Attributes:
+        low: the first key of the stretch, in the order of characters.
+        high: the first key after it.
+    """
+
+    event: str
+    low: str
+    high: str
+
+
+@dataclass(frozen=True, slots=True)
 class AccountGone:
     """An account that the source deleted; contacts that still name it stay together without its traits."""
 
     key: str
 
 
-SourceItem = ContactRecord | AccountRecord | EventRecord | Deletion | Merge | EventGone | AccountGone
+SourceItem = ContactRecord | AccountRecord | EventRecord | Deletion | Merge | EventGone | EventsWithin | AccountGone
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +153,12 @@ class Page:
         cursor: where to go on after this page; replaying the page is harmless.
         complete_through: with the last page of a pull, the instant up to which the stream is now fully read.
         total: how many items the whole pull will bring, where the source says so, for progress.
+        save: whether to commit before the next page is asked for: to come here again would cost something (a second
+            export of the same data).
     """
 
     items: Sequence[SourceItem]
     cursor: Cursor
     complete_through: datetime | None = None
     total: int | None = None
+    save: bool = False

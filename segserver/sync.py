@@ -11,11 +11,12 @@ from segserver.clock import Clock
 from segserver.connectors.base import Source
 from segserver.connectors.build import Connector
 from segserver.connectors.mapping import Problem
+from segserver.connectors.notifications import STREAM
 from segserver.errors import RetryLater
 from segserver.progress import Progress
 from segserver.records import Cursor, Page, SourceItem
 from segserver.specs.connections import ConnectionSpec
-from segserver.store import ingest, state
+from segserver.store import ingest, ledger, state
 from segserver.store.identities import known_identities
 from segserver.store.reach import contacts_of, source_ids
 from segserver.store.session import Session
@@ -111,21 +112,25 @@ def incomplete(session: Session, connectors: Mapping[str, Connector]) -> list[st
     ]
 
 
-def drain(session: Session, connectors: Mapping[str, Connector], clock: Clock) -> Drained:
+def drain(session: Session, connectors: Mapping[str, Connector], clock: Clock, *, whole: bool) -> Drained:
     """Read fresh copies of the contacts that notifications in the inbox speak of.
 
-    A source that does not answer keeps its notifications; the others go on.
+    A source that does not answer keeps its notifications; the others go on. Those that speak of new data and of no
+    contact are worked off by a `whole` run, which has read every stream.
     """
     done: list[int] = []
     contacts: set[str] = set()
     failures: dict[str, str] = {}
     by_connection: dict[str, list[Pending]] = {}
     for pending in state.pending_inbox(session):
+        if pending.notification.kind == STREAM:
+            done += [pending.id] if whole else []
+            continue
         by_connection.setdefault(pending.notification.connection, []).append(pending)
     for name, waiting in by_connection.items():
         connector = connectors.get(name)
-        if connector is not None and connector.source is not None:
-            concerned = sorted({pending.notification.source_id for pending in waiting})
+        concerned = _concerned(session, name, waiting)
+        if connector is not None and connector.source is not None and concerned:
             try:
                 items = connector.source.read_contacts(concerned)
             except RetryLater as error:
@@ -135,6 +140,21 @@ def drain(session: Session, connectors: Mapping[str, Connector], clock: Clock) -
             contacts |= contacts_of(session, name, concerned)
         done += [pending.id for pending in waiting]
     return Drained(tuple(done), frozenset(contacts), failures)
+
+
+def _concerned(session: Session, connection: str, waiting: Sequence[Pending]) -> list[str]:
+    """The contacts that notifications speak of, but for those whose every change is our own writing."""
+    changes = {pending.id: _change(pending) for pending in waiting}
+    ours = ledger.echoes(session, connection, [change for change in changes.values() if change is not None])
+    return sorted({pending.notification.source_id for pending in waiting if changes[pending.id] not in ours})
+
+
+def _change(pending: Pending) -> tuple[str, str, str] | None:
+    """Contact, property and value, where a notification tells of one that was set."""
+    told, payload = pending.notification, pending.notification.payload
+    if told.kind != "changed" or not payload.get("propertyName"):
+        return None
+    return told.source_id, str(payload["propertyName"]), str(payload.get("propertyValue") or "")
 
 
 def refresh(
@@ -223,7 +243,7 @@ def _groups(pages: Iterable[Page], clock: Clock) -> Iterator[list[Page]]:
             break
         group.append(page)
         rows += len(page.items)
-        if rows >= GROUP_ROWS or clock.now() - since >= GROUP_TIME:
+        if page.save or rows >= GROUP_ROWS or clock.now() - since >= GROUP_TIME:
             yield group
             group, rows, since = [], 0, clock.now()
     if group:

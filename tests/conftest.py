@@ -19,12 +19,13 @@ from rich.console import Console
 from segserver.cli import execute
 from segserver.cli.invocation import Invocation
 from segserver.clock import FixedClock
-from segserver.connectors.base import Outcome, Status, Trigger, Write
+from segserver.connectors.base import Holding, Outcome, Status, Trigger, Write
 from segserver.connectors.build import Connector
 from segserver.engine import Engine
 from segserver.errors import RetryLater
 from segserver.pipeline import RunReport, run
 from segserver.records import ContactRecord, Cursor, Deletion, Page, SourceItem
+from segserver.sandbox.recording import RequestLog
 from segserver.settings import Settings
 from segserver.specs.connections import ConnectionSpec
 from segserver.specs.targets import Target
@@ -32,9 +33,26 @@ from segserver.store import state
 from segserver.store.db import Store
 from segserver.store.state import Notification
 from segserver.workspace import load
+from tests import openapi
 
 hypothesis.settings.register_profile("fixed", derandomize=True, database=None, deadline=None)
 hypothesis.settings.load_profile("fixed")
+
+
+@pytest.fixture(autouse=True)
+def keeps_to_hubspots_description(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Checks every exchange with the sandbox's HubSpot, in whichever test, against HubSpot's own description."""
+    faults: list[str] = []
+    made = RequestLog.__init__
+
+    def watched(self: RequestLog, *args: Any) -> None:
+        made(self, *args)
+        self.watchers.append(lambda exchange: faults.extend(openapi.hubspot().faults(exchange)))
+
+    monkeypatch.setattr(RequestLog, "__init__", watched)
+    yield
+    assert not faults, "\n".join(dict.fromkeys(faults))
+
 
 SHOP = {
     "segserver.yml": "time zone: Europe/Paris\n",
@@ -274,6 +292,8 @@ class PretendDestination:
         asked: keys of the touches it was asked about afterwards.
         failure: raised by every call.
         before_writing: called at every call that writes.
+        read: targets that were read back, in order.
+        shown: what it says that it holds; what it holds unless said otherwise, nothing where it never confirms.
     """
 
     def __init__(self, good: Status = Status.CONFIRMED, trigger_batch: int = 0) -> None:
@@ -287,6 +307,8 @@ class PretendDestination:
         self.asked: list[str] = []
         self.failure: Exception | None = None
         self.before_writing: Callable[[], object] = lambda: None
+        self.read: list[str] = []
+        self.shown: Callable[[Target], Holding | None] = self._shown
 
     def write(self, writes: Sequence[Write]) -> Iterator[Sequence[Outcome]]:
         if self.failure is not None:
@@ -317,8 +339,12 @@ class PretendDestination:
         self.asked += [one.key for one in asked]
         return [Outcome(one, self.told.get(one.address, Status.UNKNOWN), "it says so") for one in asked]
 
-    def holds(self, target: Target) -> Mapping[str, str] | None:
-        return self.held[str(target)]
+    def holds(self, target: Target) -> Holding | None:
+        self.read.append(str(target))
+        return self.shown(target)
+
+    def _shown(self, target: Target) -> Holding | None:
+        return None if self.good is Status.SENT else Holding(iter([dict(self.held[str(target)])]))
 
 
 class Stage:

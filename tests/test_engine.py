@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from segserver.connectors.build import Connector, build
+from segserver.connectors.limits import AccountLimits, Allowance, Budgets
 from segserver.engine import open_engine
-from segserver.errors import FindingsError, StoreError
+from segserver.errors import FindingsError, QuotaExhausted, StoreError
 from segserver.settings import Settings
 from segserver.store import state
 
@@ -47,3 +49,27 @@ def test_two_engines_on_one_store_are_refused(shop: Any) -> None:
     settings = Settings(workspace=shop.directory)
     with open_engine(settings, {}), pytest.raises(StoreError), open_engine(settings, {}):
         pytest.fail("it was opened")
+
+
+def test_what_an_account_has_used_outlives_the_workspace_and_the_process(
+    shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[Budgets] = []
+
+    def building(*args: Any, budgets: Budgets, **more: Any) -> Connector:
+        given.append(budgets)
+        return build(*args, budgets=budgets, **more)
+
+    monkeypatch.setattr("segserver.engine.build", building)
+    settings = Settings(workspace=shop.directory)
+    limits = AccountLimits(Allowance(10, 1), {}, None, "UTC")
+    with open_engine(settings, {}) as engine:
+        engine.connectors()
+        engine.replace_workspace(engine.workspace)
+        engine.connectors()
+        assert given[0] is given[1]
+        given[0].budget("crm", "hubspot 1", limits, 1.0).close()
+    with open_engine(settings, {}) as engine:
+        engine.connectors()
+        with pytest.raises(QuotaExhausted), given[2].budget("crm", "hubspot 1", limits, 1.0).spend():
+            pytest.fail("the account's day is over")

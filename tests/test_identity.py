@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import segserver
 from segserver.identity import ID_LENGTH, Key, Link, Resolution, claims, contact_id, normalise, resolve
 from segserver.records import ContactRecord, Deletion, EventGone, EventRecord, Merge, SourceItem
 
@@ -34,6 +37,8 @@ def fresh(*items: SourceItem) -> Resolution:
         ("email", "  Ada.Lovelace@Example.ORG ", "ada.lovelace@example.org"),
         ("email", "ren\u0065\u0301@example.org", "ren\u00e9@example.org"),
         ("email", "STRASSE@ß.de", "strasse@ss.de"),
+        ("email", "ada.love.lace@gmail.com", "ada.love.lace@gmail.com"),
+        ("email", "ada+shop@example.org", "ada+shop@example.org"),
         ("email", "no address", None),
         ("email", "@example.org", None),
         ("email", "ada@", None),
@@ -57,6 +62,20 @@ def test_an_identity_has_one_spelling(kind: str, raw: str, expected: str | None)
 def test_normalising_twice_changes_nothing(kind: str, raw: str) -> None:
     once = normalise(kind, raw)
     assert once is None or normalise(kind, once) == once
+
+
+def test_the_manual_shows_each_spelling_as_it_is_compared() -> None:
+    page = (Path(segserver.__file__).parent / "help" / "identity.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| `([^`]*)` \| (?:`([^`]*)`|nothing) \|$", page, re.MULTILINE)
+    assert {kind for kind, _, _ in rows} == {"email", "phone", "user_id"}
+    assert [(kind, raw, normalise(kind, raw)) for kind, raw, _ in rows] == [
+        (kind, raw, expected or None) for kind, raw, expected in rows
+    ]
+
+
+@pytest.mark.parametrize("country", ["+33 ", "0033 "])
+def test_a_national_number_gets_no_country(country: str) -> None:
+    assert normalise("phone", "06 12 34 56 78") != normalise("phone", f"{country}6 12 34 56 78")
 
 
 def test_an_id_comes_from_the_address_and_is_the_same_everywhere() -> None:

@@ -16,7 +16,7 @@ from segserver.pipeline import pull
 from segserver.plan import make_plan
 from segserver.plans import Plan
 from segserver.progress import silent
-from segserver.push import PushReport, push
+from segserver.push import PushReport, Reading, push
 from segserver.records import ContactRecord, EventRecord
 
 RULES = 'segment french\n  where country is "FR"\n  push to hubspot list "French"\n'
@@ -69,6 +69,7 @@ def push_plan(one: Any, connection: str, plan: Plan) -> PushReport:
             {},
             settled=None,
             unreachable={},
+            reading=Reading.NONE,
             clock=one.clock,
             progress=silent,
         )

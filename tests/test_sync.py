@@ -30,7 +30,7 @@ def pull(one: Any, progress: Any = silent) -> dict[str, sync.ConnectionReport]:
 
 def drain(one: Any) -> sync.Drained:
     with one.engine.store.session() as session:
-        return sync.drain(session, one.engine.connectors(), one.clock)
+        return sync.drain(session, one.engine.connectors(), one.clock, whole=True)
 
 
 def cursors(one: Any) -> dict[str, Any]:
@@ -125,6 +125,19 @@ def test_pages_are_committed_together_up_to_ten_thousand_rows() -> None:
 
 def test_pages_are_committed_after_two_seconds_however_few_they_are() -> None:
     assert groups(Ticking(datetime(2026, 1, 1)), 1, 1, 1, 1, 1) == [[1, 1], [1, 1], [1]]
+
+
+def test_a_page_whose_place_is_dear_is_committed_before_the_next_is_asked_for() -> None:
+    asked: list[int] = []
+
+    def reading() -> Iterator[Page]:
+        for number in range(3):
+            asked.append(number)
+            yield Page((), {"n": number}, save=number == 1)
+
+    first = next(sync._groups(reading(), FixedClock(datetime(2026, 1, 1))))
+    assert [page.cursor["n"] for page in first] == [0, 1]
+    assert asked == [0, 1]
 
 
 def test_a_stream_without_pages_commits_nothing() -> None:

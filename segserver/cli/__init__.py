@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import click
 from rich.console import Console
 
-from segserver.cli import formatting, graphing, linting, running, starting, writing
+from segserver.cli import formatting, graphing, linting, plugging, running, standing, starting, writing
 from segserver.cli.invocation import Invocation
 from segserver.errors import SegserverError, SettingsError
 
@@ -35,7 +35,7 @@ def group(invocation: Invocation, workspace: str | None, store: str | None) -> N
     invocation.take_flags(workspace=workspace, store=store)
 
 
-for module in (writing, linting, formatting, graphing, running, starting):
+for module in (writing, linting, formatting, graphing, running, standing, starting, plugging):
     for command in module.COMMANDS:
         group.add_command(command)
 

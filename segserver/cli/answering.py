@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from uuid import uuid4
 
+from segserver import services
 from segserver.clock import format_instant
 from segserver.engine import Engine
 from segserver.identity import normalise
-from segserver.store import memberships, people, state
+from segserver.services import Asked, Question, Refusal
+from segserver.store import held, memberships, people, state
 from segserver.store.members import contact_for, members_of_segment
+from segserver.store.reach import source_ids
 from segserver.store.session import Session
 from segserver.store.state import Run
 
@@ -20,6 +25,7 @@ def segments(engine: Engine) -> list[dict[str, object]]:
     with engine.store.session() as session:
         sizes, states = memberships.sizes(session), memberships.states(session)
         held_out = memberships.held_out(session)
+        standing = held.standing(session)
     found = []
     for name, block in engine.workspace.program.segments.items():
         evaluated = states.get(name)
@@ -33,8 +39,7 @@ def segments(engine: Engine) -> list[dict[str, object]]:
                 "draft": block.draft,
                 "owner": block.owner,
                 "targets": [
-                    {"connection": target.connection, "kind": target.kind, "name": target.name}
-                    for target in block.targets
+                    plain(asdict(target) | asdict(standing.get(target, held.Standing()))) for target in block.targets
                 ],
             }
         )
@@ -64,6 +69,35 @@ def contact(engine: Engine, key: str) -> dict[str, object] | None:
         found = contact_for(session, key, phone=normalise("phone", key))
         known = None if found is None else people.person(session, found)
     return None if known is None else {name: plain(value) for name, value in known.items()}
+
+
+def ask(engine: Engine, key: str, question: Question) -> dict[str, object] | str | None:
+    """The answer to a question about one contact; a text where there is none; None where nobody has the key."""
+    found = _contact_of(engine, key)
+    if found is None:
+        return None
+    (answer,) = services.answer(engine, [Asked(found, question)])
+    if isinstance(answer, Refusal):
+        return answer.reason
+    return {"contact_id": found, **{item.name: plain(getattr(answer, item.name)) for item in fields(answer)}}
+
+
+def request_refresh(engine: Engine, key: str) -> bool:
+    """Keep durably that a contact is to be read and evaluated again; False where nobody has the key."""
+    found = _contact_of(engine, key)
+    if found is None:
+        return False
+    for name, spec in engine.workspace.connections.items():
+        if spec.contacts is not None:
+            with engine.store.session() as session:
+                records = source_ids(session, name, [found])
+            services.request_refresh(engine, name, records, uuid4().hex)
+    return True
+
+
+def _contact_of(engine: Engine, key: str) -> str | None:
+    with engine.store.session() as session:
+        return contact_for(session, key, phone=normalise("phone", key))
 
 
 def runs(engine: Engine, limit: int) -> list[dict[str, object]]:

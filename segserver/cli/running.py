@@ -61,16 +61,19 @@ def plan(invocation: Invocation, as_of: datetime | None, everything: bool, form:
 @click.command()
 @AS_OF
 @click.option("--approve", metavar="PLAN", help="Push also what PLAN, shown before, was holding back.")
+@click.option("--read-back", is_flag=True, help="Read every audience back afterwards, not only those whose turn it is.")
 @click.option("--all", "everything", is_flag=True, help="Name every contact, not a sample.")
 @FORMAT
 @click.pass_obj
-def run(invocation: Invocation, as_of: datetime | None, approve: str | None, everything: bool, form: str) -> int:
+def run(
+    invocation: Invocation, as_of: datetime | None, approve: str | None, read_back: bool, everything: bool, form: str
+) -> int:
     """Sync, evaluate, plan and push, once."""
     from segserver import pipeline
 
     with invocation.open(as_of) as engine:
         with invocation.progress() as progress:
-            report = pipeline.run(engine, approve=approve, progress=progress)
+            report = pipeline.run(engine, approve=approve, read_back=read_back, progress=progress)
         return _show(invocation, engine, report, everything=everything, form=form)
 
 

@@ -1,7 +1,7 @@
 """`segserver serve`: one process that owns the store, joined from its parts.
 
 The writer's thread syncs, evaluates, plans and trains (`working`); pushes go on beside it in threads of their own; HTTP
-threads (`web`) read, append to the inbox and ask the writer for work.
+threads (`web`) read, append to the inbox and ask the writer for work; the desk (`plugin`) answers what plug-ins asked.
 """
 
 from __future__ import annotations
@@ -27,18 +27,30 @@ from segserver.cli.working import Worker
 from segserver.clock import Clock
 from segserver.connectors.base import WebhookEvent
 from segserver.connectors.declarations import reveal
+from segserver.connectors.notifications import STREAM, PushSender, push_sender
 from segserver.engine import Engine, open_engine
 from segserver.errors import SettingsError, StoreError
+from segserver.plugin import hubspot_actions, marketo_flow_steps
+from segserver.plugin.desk import Desk, Surface
+from segserver.plugin.hubspot import Action
+from segserver.plugin.hubspot_actions import STATE, WAIT, Execution, HubSpotActions
+from segserver.plugin.marketo import Service
+from segserver.plugin.marketo_flow_steps import MarketoFlowSteps
+from segserver.services import Question
 from segserver.settings import Settings
 from segserver.specs.connections import ConnectionSpec
 from segserver.store import state
 from segserver.store.owner import Owner, acquire, living_owner
 from segserver.store.state import Notification
-from segserver.web.app import LARGEST_BODY, create_app
+from segserver.web.app import create_app
+from segserver.web.flowstep import LARGEST_INVOCATION
 from segserver.web.listening import Listener, is_loopback
 
 Execute = Callable[[Sequence[str], Invocation], int]
 """Runs a command line."""
+
+SURFACES: tuple[Surface, ...] = (HubSpotActions(), MarketoFlowSteps())
+"""Plug-ins whose questions are answered later."""
 
 WRITING = frozenset({"run", "plan", "train"})
 """Commands that write to the store, so that they have to wait for the writer."""
@@ -55,7 +67,8 @@ class Server:
     def __init__(self, engine: Engine, owner: Owner, execute: Execute, address: str) -> None:
         self.engine = engine
         self.address = address
-        self.worker = Worker(engine)
+        self.desk = Desk(engine, SURFACES)
+        self.worker = Worker(engine, evaluated=self.desk.wake)
         self._owner = owner
         self._execute = execute
 
@@ -66,6 +79,7 @@ class Server:
             TimeoutError: one of the steps takes longer than so many seconds.
         """
         self.worker.settle(timeout)
+        self.desk.wait(timeout)
 
     @property
     def api_token(self) -> str | None:
@@ -108,6 +122,17 @@ class Server:
         """One contact, by its id or by any of its identities."""
         return answering.contact(self.engine, key)
 
+    def ask(self, key: str, question: Question) -> Mapping[str, object] | str | None:
+        """The answer to a question about a contact; a text says why there is none, None that nobody has this key."""
+        return answering.ask(self.engine, key, question)
+
+    def refresh(self, key: str) -> bool:
+        """Ask for one contact to be read at every connection and evaluated again; False: nobody has this key."""
+        if not answering.request_refresh(self.engine, key):
+            return False
+        self.worker.request_notified()
+        return True
+
     def runs(self, limit: int) -> Sequence[Mapping[str, object]]:
         """The latest runs, newest first."""
         return answering.runs(self.engine, limit)
@@ -130,6 +155,10 @@ class Server:
             raise SettingsError(f"{spec.place}: connection {spec.name} needs `{key}: env:NAME` to receive webhooks")
         return reveal(spec.secrets[key], spec.name, self.engine.environ)
 
+    def push_sender(self, spec: ConnectionSpec) -> PushSender:
+        """Whose Pub/Sub messages a connection believes."""
+        return push_sender(spec, self.engine.settings.workspace)
+
     def accept(self, connection: str, events: Sequence[WebhookEvent]) -> int:
         """Keep notifications durably, ask for a run of their contacts, and say how many were new."""
         if not events:
@@ -137,8 +166,36 @@ class Server:
         told = [Notification(connection, event.key, event.kind, event.source_id, event.payload) for event in events]
         with self.engine.store.session() as session:
             new = state.append_inbox(session, told, self.engine.clock.now())
+        if any(event.kind == STREAM for event in events):
+            self.worker.request_run()
         self.worker.request_notified()
         return new
+
+    def execute_action(self, spec: ConnectionSpec, action: Action, execution: Execution) -> Mapping[str, str]:
+        """The output fields of a workflow action, or that its answer comes later, which is then kept durably."""
+        found = hubspot_actions.execute(self.engine, spec, action, execution)
+        if found.get(STATE) == WAIT[STATE]:
+            self.worker.request_notified()
+            self.desk.wake()
+        return found
+
+    def action_choices(self, body: bytes) -> Mapping[str, object]:
+        """A page of the choices of a workflow action's setting."""
+        return hubspot_actions.choices(self.engine, body)
+
+    def submit_flow_step(self, spec: ConnectionSpec, service: Service, body: bytes) -> None:
+        """Keep an invocation of a flow step durably; its answers go out by callback."""
+        if marketo_flow_steps.accept(self.engine, spec, service, body):
+            self.worker.request_notified()
+        self.desk.wake()
+
+    def flow_step_choices(self, service: Service, body: bytes) -> Mapping[str, object]:
+        """The choices of a flow step's setting."""
+        return marketo_flow_steps.choices(self.engine, service, body)
+
+    def flow_step_status(self, service: Service) -> Mapping[str, object]:
+        """What Marketo's service log says of a flow step every night."""
+        return marketo_flow_steps.status(self.engine, service, broken=self.worker.problem is not None)
 
     def command(self, arguments: Sequence[str], write: Callable[[str], object], *, columns: int) -> int:
         """Run a command line; one that writes to the store waits for its turn on the writer's thread."""
@@ -205,9 +262,11 @@ def running(
         engine.connectors()  # a missing secret is told now, and not by every job
         stack.callback(listener.close)
         server = Server(engine, owned.owner, execute, listener.address)
+        stack.callback(server.desk.close)
         stack.callback(server.worker.close)
         server.worker.start()
-        listener.serve(create_app(server, engine.clock), largest_body=LARGEST_BODY)
+        server.desk.start()
+        listener.serve(create_app(server, engine.clock), largest_body=LARGEST_INVOCATION)
         yield server
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from segserver.evaluate import EvaluationReport
     from segserver.pipeline import RunReport
     from segserver.plans import AudiencePlan, Plan
+    from segserver.pushing.report import ReadBack
     from segserver.scenarios.types import Decision
     from segserver.specs.targets import Target
     from segserver.sync import ConnectionReport
@@ -63,7 +64,8 @@ def show_sync(console: Console, reports: Mapping[str, ConnectionReport]) -> None
     console.print(table)
     for name, report in reports.items():
         for problem in report.problems[:SAMPLE]:
-            console.print(f"  {name} {problem.source_id} {problem.field}: {problem.reason}", markup=False)
+            place = " ".join(filter(None, (name, problem.source_id, problem.field)))
+            console.print(f"  {place}: {problem.reason}", markup=False)
 
 
 def show_plan(console: Console, plan: Plan, labels: Labels, *, everything: bool = False) -> None:
@@ -98,6 +100,9 @@ def show_pushes(console: Console, report: RunReport) -> None:
     if table.row_count:
         console.print()
         console.print(table)
+    for push in report.pushes.values():
+        for read in push.read_back:
+            console.print(_read_back(read), markup=False)
     left = [(name, item) for name, push in report.pushes.items() for item in push.left]
     if left:
         console.print(f"\n{len(left)} left for the next run:")
@@ -105,6 +110,17 @@ def show_pushes(console: Console, report: RunReport) -> None:
             console.print(f"  {name} {item.what} {item.contact_id}: {item.status}: {item.reason}", markup=False)
         if len(left) > 20:
             console.print(f"  and {len(left) - 20} more (--format json shows all)")
+
+
+def _read_back(read: ReadBack) -> str:
+    """What an audience was found to hold, in a line."""
+    found = read.found
+    if found is None:
+        return f"{read.target} could not be read back: {read.failure}; the next run tries again"
+    notes = [f"{read.by_hand}, which the next run puts right"] if str(read.by_hand) else []
+    notes += [f"{found.stood:,} stood there before the first push"] if found.stood else []
+    notes += [f"{found.strangers:,} nobody knows, left alone"] if found.strangers else []
+    return f"{read.target} was read back: {found.held:,} there{''.join(f'; {note}' for note in notes)}"
 
 
 def show_run(console: Console, report: RunReport, labels: Labels, *, everything: bool = False) -> None:
@@ -154,7 +170,8 @@ def _audience_table(audiences: Sequence[AudiencePlan]) -> Table:
         notes = [f"{audience.unaddressed} not known there"] if audience.unaddressed else []
         notes += [f"{audience.refused} refused there lately"] if audience.refused else []
         notes += [f"{audience.held_out:,} held out"] if audience.held_out else []
-        notes += ["held back"] if audience.stopped else []
+        notes += [str(audience.by_hand)] if str(audience.by_hand) else []
+        notes += ["held back"] if audience.stopped or audience.stood else []
         notes += [f"alert: {text}" for text in audience.alerts]
         table.add_row(
             audience.origin,
@@ -231,6 +248,9 @@ def _show_stops(console: Console, plan: Plan) -> None:
     for audience in plan.audiences:
         if audience.stopped:
             console.print(f"\n{audience.target} is held back: {audience.stopped}", markup=False)
+        if audience.stood:
+            text = "1 contact was" if audience.stood == 1 else f"{audience.stood:,} contacts were"
+            console.print(f"\n{audience.target}: {text} there before the first push, and no member", markup=False)
     if plan.blocked:
         console.print(
             f"\nwaiting for approval: {plan.stopped.num_rows:,}; to push them as shown: "

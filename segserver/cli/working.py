@@ -39,8 +39,10 @@ class Worker:
         engine: workspace, store and connectors; the workspace is replaced by the writer's thread only.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, evaluated: Callable[[], object] = lambda: None) -> None:
+        """Make the writer; `evaluated` is called when contacts were evaluated anew."""
         self.engine = engine
+        self._evaluated = evaluated
         self._watch = Watch(engine.settings.workspace)
         self._writer = Writer()
         self._under_way = UnderWay(self._writer)
@@ -83,6 +85,11 @@ class Worker:
         """Queue work; it is told what is wrong with the workspace's files as they are by then, None if nothing."""
         return self._writer.submit_each("command", partial(self._in_turn, work))
 
+    @property
+    def problem(self) -> str | None:
+        """Why the workspace's files are not used as they are now; None if they are."""
+        return self._watch.last.problem
+
     def health(self) -> Mapping[str, object]:
         """What is being done, what was done last, and what the workspace's files are like."""
         look = self._watch.last
@@ -112,6 +119,7 @@ class Worker:
             self._run_wanted = True
             return
         report = pipeline.run(self.engine, hand_over=self._hand_over_run)
+        self._evaluated()
         if not self._pushing_run:
             _log(report)
         if report.evaluation is not None:
@@ -134,6 +142,7 @@ class Worker:
             self.engine,
             hand_over=lambda pushing, finish: self._under_way.hand_over(pushing, lambda: _log(finish())),
         )
+        self._evaluated()
 
     def _pull(self, connection: str) -> None:
         self._reload()

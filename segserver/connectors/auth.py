@@ -5,6 +5,7 @@ Neither object ever shows its token: not in `repr`, not in an error.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,11 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from segserver.clock import Clock
+
+
+def fingerprint(*parts: str) -> str:
+    """A short name for a secret, the same wherever it is used, which does not give it away."""
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
 class Auth(Protocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol
 
@@ -56,13 +56,16 @@ class Write:
         contact_id: ours, to report by.
         address: the contact at the destination: its source id, or the GA4 client id, or for files the identities as
             one JSON object.
-        value: what to set; None clears (leaves the list, empties the property).
+        value: what to set; None clears (leaves the list, empties the property). At a target of kind "event", whose name
+            is a segment's, setting says that the contact has entered it, and clearing that it has left.
+        key: of an event, by which the platform recognises one that it was sent before; None for values.
     """
 
     target: Target
     contact_id: str
     address: str
     value: str | None
+    key: str | None = None
 
 
 VALUE = "value"
@@ -110,6 +113,20 @@ class Outcome:
     reason: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What a destination holds at one target.
+
+    Attributes:
+        pages: address to value, a page at a time; a target that does not exist has none. Only when they have been read
+            to their end do they say what is not there. They raise RetryLater or ApiError where they cannot be read.
+        lag: how long a write may still be missing from them: they say nothing of an address written later than that.
+    """
+
+    pages: Iterator[Mapping[str, str]]
+    lag: timedelta = timedelta(0)
+
+
 class Destination(Protocol):
     """Something that can be written to."""
 
@@ -136,8 +153,12 @@ class Destination(Protocol):
         """
         ...
 
-    def holds(self, target: Target) -> Mapping[str, str] | None:
-        """What the destination now holds: address to value; None where it cannot be read (GA4)."""
+    def holds(self, target: Target) -> Holding | None:
+        """What the destination now holds, read as its pages are asked for; None where it cannot be read (GA4).
+
+        Raises:
+            SettingsError: our key is refused, or something else stands in the target's place.
+        """
         ...
 
     @property

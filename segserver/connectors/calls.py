@@ -59,6 +59,7 @@ class Call:
         repeatable: whether sending it twice does no harm.
         binary: whether the answer is not meant to be JSON.
         timeout: seconds until an answer has to begin.
+        shown: the path in messages, where the real one holds an address of a person; "" for the path itself.
     """
 
     method: str
@@ -71,9 +72,10 @@ class Call:
     repeatable: bool = True
     binary: bool = False
     timeout: float = READ_TIMEOUT
+    shown: str = ""
 
     def __str__(self) -> str:
-        return f"{self.method} {self.path}"
+        return f"{self.method} {self.shown or self.path}"
 
     def __repr__(self) -> str:
         # Queries and bodies hold secrets and personal data.
@@ -136,6 +138,8 @@ class Verdict:
         after: seconds the platform wants us to wait; None if it does not say.
         unprocessed: it was refused before anything was done, so that even a call that must not be repeated may be.
         shared: the refusal is about the account, so that all its callers should wait.
+        lane: where it is about these calls of the account alone.
+        per_attempt: seconds to wait, times the number of attempts so far, where the platform does not say how long.
     """
 
     move: Move
@@ -144,6 +148,8 @@ class Verdict:
     after: float | None = None
     unprocessed: bool = False
     shared: bool = False
+    lane: str | None = None
+    per_attempt: float | None = None
 
 
 Judge = Callable[[Call, Answer], Verdict]

@@ -15,8 +15,8 @@ from typing import Any
 
 from marshmallow import ValidationError
 
-from segserver.connectors import yaml_positions
-from segserver.connectors.schema import EVERY, KINDS, LATENCY
+from segserver.connectors import kinds, yaml_positions
+from segserver.connectors.schema import EVERY, LATENCY
 from segserver.connectors.schema_base import Declared, Problem
 from segserver.connectors.schema_fields import Variable
 from segserver.connectors.suggestions import closest, cure
@@ -35,8 +35,8 @@ from segserver.specs.connections import (
 from segserver.specs.types import Type
 
 _PAIR = re.compile(r"(?P<before>(?P<key>[\w -]+)[\"']?[ \t]*:[ \t]*)(?P<value>[^\s,}#][^\n,}#]*)")
-_SECRETS = ("token", "client_id", "client_secret", "api_secret", "webhook_secret")
-_COMMON = frozenset({"kind", "audiences", "every", "latency", "quota", "contacts", "accounts", "events"})
+_SECRETS = ("token", "client_id", "client_secret", "api_secret", "webhook_secret", "flow_step_key", "service_account")
+_COMMON = frozenset({"kind", "audiences", "every", "read_back", "latency", "quota", "contacts", "accounts", "events"})
 _CONTACTS = frozenset({"identities", "traits", "created", "consent", "account"})
 _ACCOUNTS = frozenset({"key", "traits"})
 _RECORD_ID = "hs_object_id"
@@ -133,12 +133,12 @@ def _validate(document: Document) -> tuple[dict[str, Any] | None, list[tuple[Pat
     if not isinstance(data, dict):
         return None, [((), Problem("wrong-type", "a connection is a mapping", "start with kind: hubspot"))]
     if "kind" not in data:
-        return None, [((), Problem("missing-key", "kind is missing", cure("", KINDS, "add kind: with one of")))]
+        return None, [((), Problem("missing-key", "kind is missing", cure("", kinds.names(), "add kind: with one of")))]
     kind = data["kind"]
-    if not isinstance(kind, str) or kind not in KINDS:
-        hint = cure(str(kind), KINDS, "kinds")
+    if not isinstance(kind, str) or kind not in kinds.names():
+        hint = cure(str(kind), kinds.names(), "kinds")
         return None, [(("kind",), Problem("unknown-kind", f"there is no kind of connection {kind!r}", hint))]
-    return _values(data, KINDS[kind])
+    return _values(data, kinds.kind(kind).schema)
 
 
 def _values(data: object, schema: type[Declared]) -> tuple[dict[str, Any] | None, list[tuple[Path, Problem]]]:
@@ -207,6 +207,7 @@ class _Builder:
             },
             place=self.document.keys[("kind",)],
             accounts=self._accounts(values["accounts"]) if values.get("accounts") else None,
+            read_back=values.get("read_back"),
         )
 
     def _secret(self, key: str, variable: Variable) -> Secret:
@@ -222,7 +223,13 @@ class _Builder:
             ),
             created=contacts["created"],
             consent=tuple(
-                ConsentSpec(_nfc(name), line["source"], line["means"], self._key(*here, "consent", name))
+                ConsentSpec(
+                    _nfc(name),
+                    line["source"],
+                    line["means"],
+                    self._key(*here, "consent", name),
+                    line.get("subscription"),
+                )
                 for name, line in contacts["consent"].items()
             ),
             options={key: value for key, value in contacts.items() if key not in _CONTACTS},

@@ -12,12 +12,12 @@ files_audiences  audience files
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from segserver.connectors import files_audiences
-from segserver.connectors.base import Outcome, Status, Trigger, Write
+from segserver.connectors.base import Holding, Outcome, Status, Trigger, Write
 from segserver.connectors.files_audiences import ForeignFile, address
 from segserver.connectors.files_findings import Findings
 from segserver.connectors.files_pull import Pull, match, readable
@@ -134,7 +134,7 @@ class FilesConnector:
             return [Outcome(item, Status.FAILED, reason) for item in writes]
         return outcomes
 
-    def holds(self, target: Target) -> Mapping[str, str] | None:
+    def holds(self, target: Target) -> Holding:
         """Address to `MEMBER` for everybody in an audience file.
 
         Raises:
@@ -144,7 +144,7 @@ class FilesConnector:
             members = files_audiences.read(files_audiences.locate(self._folder, target.name))
         except ForeignFile as error:
             raise SettingsError(f"{error}; move that file away") from None
-        return {address(identities): MEMBER for identities in members.values()}
+        return Holding(iter([{address(identities): MEMBER for identities in members.values()}]))
 
     @property
     def trigger_batch(self) -> int:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 from collections.abc import Callable, Mapping
 from typing import NoReturn
 
@@ -62,6 +63,7 @@ class HttpClient:
         cure: what to do when the platform refuses the credential; names the variable, never its value.
         session: of requests; None for a new one.
         jitter: the source of randomness for waits.
+        before_first: done once, before the first call.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class HttpClient:
         cure: str = "",
         session: requests.Session | None = None,
         jitter: random.Random | None = None,
+        before_first: Callable[[], None] | None = None,
     ) -> None:
         self.account = account
         self.budget = budget
@@ -87,6 +90,8 @@ class HttpClient:
         self._judge: Judge = judge or (lambda call, answer: judge_by_status(call, answer, clock.now()))
         self._cure = cure
         self._session = session or requests.Session()
+        self._before_first = before_first
+        self._first = threading.Lock()
         self._jitter = jitter or random.Random()  # noqa: S311 - spreads retries, protects nothing
 
     def __repr__(self) -> str:
@@ -102,6 +107,7 @@ class HttpClient:
             QuotaExhausted: the day's allowance is gone.
             SettingsError: the platform refuses our credential or lacks us a permission.
         """
+        self._prepare()
         renewed, attempt, waited = False, 0, 0.0
         while True:
             attempt += 1
@@ -120,6 +126,12 @@ class HttpClient:
             self._check_repetition(call, verdict, attempt, waited + pause)
             waited += pause
             self._rest(pause, verdict)
+
+    def _prepare(self) -> None:
+        with self._first:
+            if self._before_first is not None:
+                self._before_first()
+                self._before_first = None
 
     def _check_repetition(self, call: Call, verdict: Verdict, attempt: int, waited: float) -> None:
         """Raise where a failed call must not be repeated, or not any more."""
@@ -171,11 +183,12 @@ class HttpClient:
     def _pause(self, attempt: int, verdict: Verdict) -> float:
         """Seconds before the next attempt: what the platform asks for, else full jitter under a growing ceiling."""
         spread: float = self._jitter.uniform(0, min(_CEILING, _BASE * 2 ** (attempt - 1)))
-        return spread if verdict.after is None else verdict.after + min(spread, 1.0)
+        least = verdict.after if verdict.per_attempt is None else verdict.per_attempt * attempt
+        return spread if least is None else least + min(spread, 1.0)
 
     def _rest(self, pause: float, verdict: Verdict) -> None:
         if self.budget is not None and verdict.shared:
-            self.budget.hold(pause)
+            self.budget.refused(pause, verdict.lane)
         elif pause:
             self._sleep(pause)
 
@@ -183,8 +196,7 @@ class HttpClient:
         if verdict.move is Move.EXHAUSTED:
             if self.budget is None:
                 raise RetryLater(f"connection {self.account}: the account's calls for today are used up")
-            until = self.budget.next_midnight(self._clock.now())
-            self.budget.close(until)
+            until = self.budget.close()
             raise QuotaExhausted(
                 f"connection {self.account}: the account's calls for today are used up; "
                 f"it goes on after {until:%Y-%m-%d %H:%M} UTC",

@@ -4,26 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from typing import Protocol
 
-from segserver.connectors.base import Outcome, Status, Trigger, Write
+from segserver.connectors.base import Holding, Outcome, Status, Trigger, Write
 from segserver.connectors.batches import outcomes
 from segserver.connectors.hubspot_accounts import AccountsStream
 from segserver.connectors.hubspot_api import HubSpotApi
+from segserver.connectors.hubspot_callbacks import Completion, complete
+from segserver.connectors.hubspot_catch_up import CatchUpStream, Readable
+from segserver.connectors.hubspot_consent import SubscriptionChanges
 from segserver.connectors.hubspot_contacts import ContactsStream
 from segserver.connectors.hubspot_deals import DealsStream
 from segserver.connectors.hubspot_emails import EmailStream
+from segserver.connectors.hubspot_events import SegmentEvents
+from segserver.connectors.hubspot_feed import OVERLAP
+from segserver.connectors.hubspot_journal import COMPANY, CONTACT, DEAL, Journal
 from segserver.connectors.hubspot_lists import Lists
+from segserver.connectors.hubspot_occurrences import OccurrencesStream
 from segserver.connectors.hubspot_properties import Properties
 from segserver.connectors.mapping import Reader, events_of
 from segserver.errors import SettingsError
 from segserver.records import Cursor, Page, SourceItem
 from segserver.specs.connections import ConnectionSpec
-from segserver.specs.targets import Target
+from segserver.specs.targets import EVENT, Target
 
 CONTACTS_STREAM = "contacts"
 ACCOUNTS_STREAM = "accounts"
 DEALS_STREAM = "deals"
 EMAIL_STREAM = "marketing_email"
+OCCURRENCES_STREAM = "occurrences"
+SUBSCRIPTIONS_STREAM = "subscriptions"
+JOURNAL_STREAM = "journal"
+_NAMES = {CONTACT: CONTACTS_STREAM, COMPANY: ACCOUNTS_STREAM, DEAL: DEALS_STREAM}
+
+
+class Stream(Protocol):
+    """One stream of the account."""
+
+    def read(self, cursor: Cursor | None, until: datetime) -> Iterator[Page]:
+        """Pages after the cursor, up to `until`."""
+        ...
 
 
 class HubSpot:
@@ -31,25 +51,29 @@ class HubSpot:
 
     trigger_batch = 0
 
-    def __init__(self, spec: ConnectionSpec, api: HubSpotApi, reader: Reader) -> None:
+    def __init__(self, spec: ConnectionSpec, api: HubSpotApi, reader: Reader, journal: Journal | None = None) -> None:
         self._spec = spec
+        self._api = api
         self._contacts = ContactsStream(spec.contacts, api, reader) if spec.contacts else None
-        self._streams: dict[str, ContactsStream | AccountsStream | DealsStream | EmailStream] = {}
-        if self._contacts:
-            self._streams[CONTACTS_STREAM] = self._contacts
-        if spec.accounts:
-            self._streams[ACCOUNTS_STREAM] = AccountsStream(spec.accounts, api, reader)
-        if deals := events_of(spec, DEALS_STREAM):
-            self._streams[DEALS_STREAM] = DealsStream(deals, api, reader)
+        objects = _objects(spec, self._contacts, api, reader)
+        self._streams: dict[str, Stream] = {_NAMES[kind]: stream for kind, stream in objects.items()}
         if emails := events_of(spec, EMAIL_STREAM):
-            self._streams[EMAIL_STREAM] = EmailStream(emails, api, reader)
+            self._streams[EMAIL_STREAM] = EmailStream(emails, api, reader, spec.latency)
+        if occurrences := events_of(spec, OCCURRENCES_STREAM):
+            self._streams[OCCURRENCES_STREAM] = OccurrencesStream(occurrences, api, reader, spec.latency)
+        if self._contacts and spec.contacts and any(line.subscription for line in spec.contacts.consent):
+            self._streams[SUBSCRIPTIONS_STREAM] = SubscriptionChanges(api, self._contacts)
+        if journal:
+            self._streams[JOURNAL_STREAM] = CatchUpStream(journal, api.portal, objects, reader)
         self._lists = Lists(api)
         self._properties = Properties(api)
+        event = spec.options.get("event")
+        self._events = SegmentEvents(api, None if event is None else str(event))
 
     # ---- reading ---------------------------------------------------------------------------------------------------
 
     def streams(self) -> Sequence[str]:
-        """Contacts first, then accounts, then the streams of events."""
+        """Contacts first, then accounts, the streams of events, and what tells of changes to all of them."""
         return tuple(self._streams)
 
     def read(self, stream: str, cursor: Cursor | None, until: datetime) -> Iterator[Page]:
@@ -69,7 +93,7 @@ class HubSpot:
     # ---- writing ---------------------------------------------------------------------------------------------------
 
     def write(self, writes: Sequence[Write]) -> Iterator[Sequence[Outcome]]:
-        """Lists one after another, then all properties together."""
+        """Lists one after another, then all properties together, then events."""
         lists: dict[str, list[Write]] = {}
         for write in writes:
             if write.target.kind == "list":
@@ -78,9 +102,10 @@ class HubSpot:
             yield from self._lists.write(name, members)
         properties = [write for write in writes if write.target.kind == "property"]
         yield from self._properties.write(properties)
-        unknown = [write for write in writes if write.target.kind not in ("list", "property")]
+        yield from self._events.write([write for write in writes if write.target.kind == EVENT])
+        unknown = [write for write in writes if write.target.kind not in ("list", "property", EVENT)]
         if unknown:
-            yield outcomes(unknown, Status.REJECTED, "HubSpot takes lists and properties")
+            yield outcomes(unknown, Status.REJECTED, "HubSpot takes lists, properties and events")
 
     def trigger(self, triggers: Sequence[Trigger]) -> Sequence[Outcome]:
         """HubSpot starts touches by a property that a workflow watches, not by a call."""
@@ -90,6 +115,30 @@ class HubSpot:
         """Whether the properties that start touches hold the values they were to be set to."""
         return self._properties.read_back([trigger for trigger, _ in triggers])
 
-    def holds(self, target: Target) -> dict[str, str]:
-        """Members of a list, or contacts with a value of a property."""
-        return self._lists.holds(target.name) if target.kind == "list" else self._properties.holds(target.name)
+    def holds(self, target: Target) -> Holding | None:
+        """Members of a list, or contacts with a value of a property, whom the search shows only after a while."""
+        if target.kind == EVENT:
+            return None
+        if target.kind == "list":
+            return Holding(self._lists.holds(target.name))
+        return Holding(self._properties.holds(target.name), OVERLAP)
+
+    # ---- workflow actions ------------------------------------------------------------------------------------------
+
+    def complete(self, completions: Sequence[Completion]) -> set[str]:
+        """Answer executions of workflow actions that wait; returns the callback ids HubSpot took."""
+        return complete(self._api, completions)
+
+
+def _objects(
+    spec: ConnectionSpec, contacts: ContactsStream | None, api: HubSpotApi, reader: Reader
+) -> dict[str, Readable]:
+    """The streams of records, by object type."""
+    objects: dict[str, Readable] = {}
+    if contacts:
+        objects[CONTACT] = contacts
+    if spec.accounts:
+        objects[COMPANY] = AccountsStream(spec.accounts, api, reader)
+    if deals := events_of(spec, DEALS_STREAM):
+        objects[DEAL] = DealsStream(deals, api, reader)
+    return objects

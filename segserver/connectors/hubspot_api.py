@@ -3,102 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 from segserver.clock import Clock
-from segserver.connectors.calls import Answer, Call, Move, Verdict, judge_by_status
+from segserver.connectors.calls import ApiError, Call
 from segserver.connectors.http import HttpClient
-from segserver.connectors.limits import AccountLimits, Allowance, Budget
+from segserver.connectors.hubspot_answers import DETAILS
+from segserver.connectors.hubspot_paths import Paths
+from segserver.errors import RetryLater
 
 DEFAULT_ENDPOINT = "https://api.hubapi.com"
-
-LIMITS = AccountLimits(
-    burst=Allowance(100, 10),
-    lanes={"search": Allowance(5, 1)},
-    daily=None,
-    day_zone="UTC",
-)
-"""Of the smallest plan, until the answers' headers tell more. HubSpot's day ends at midnight in the account's zone;
-after a refusal for the day we try again at the next midnight UTC."""
-
-# HubSpot versions each endpoint for itself, and not every area moves its version by changing the date alone.
-CONTACTS = "/crm/objects/2026-03/contacts"
-COMPANIES = "/crm/objects/2026-03/companies"
-DEALS = "/crm/objects/2026-03/0-3"
-DEAL_CONTACTS = "/crm/associations/2026-03/0-3/0-1/batch/read"
-PROPERTIES = "/crm/properties/2026-03/contacts"
-LISTS = "/crm/lists/2026-03"
-LISTS_BY_NAME = "/crm/lists/2026-03/object-type-id/0-1/name"
-EMAIL_EVENTS = "/email/public/v1/events"
 
 SEARCH_PAGE = 200
 LIST_PAGE = 100
 HISTORY_PAGE = 50
 BATCH = 100
 ASSOCIATIONS_BATCH = 1_000
-
-
-def judge(call: Call, answer: Answer, budget: Budget | None, now: datetime) -> Verdict:
-    """What an answer of HubSpot means; takes over the limits its headers tell."""
-    if budget is not None:
-        _adopt_limits(answer, budget)
-    plain = judge_by_status(call, answer, now)
-    if plain.move is Move.ACCEPT or answer.status < 400:
-        return plain
-    raw = answer.json()
-    body = raw if isinstance(raw, dict) else {}
-    if answer.status == 429 and body.get("policyName") == "DAILY":
-        return Verdict(Move.EXHAUSTED, "DAILY", "the day's calls are used up")
-    if plain.move is Move.STOP:
-        return Verdict(Move.STOP, "403", _lacking(body))
-    if plain.move is Move.REFUSED:
-        return Verdict(Move.REFUSED, str(body.get("category") or plain.code), str(body.get("message") or plain.reason))
-    return plain
-
-
-def _adopt_limits(answer: Answer, budget: Budget) -> None:
-    def number(name: str) -> int | None:
-        text = answer.headers.get(f"X-HubSpot-RateLimit-{name}", "")
-        return int(text) if text.isdigit() else None
-
-    most, interval = number("Max"), number("Interval-Milliseconds")
-    budget.adopt(Allowance(most, interval / 1000) if most and interval else None, number("Daily"))
-
-
-def _lacking(body: Mapping[str, Any]) -> str:
-    """The permissions a 403 asks for, from wherever HubSpot put them."""
-    contexts = [body.get("context"), *(error.get("context") for error in body.get("errors") or ())]
-    scopes = sorted(
-        {
-            str(scope)
-            for context in contexts
-            if isinstance(context, dict)
-            for name, listed in context.items()
-            if "scope" in name.lower() and isinstance(listed, list)
-            for scope in listed
-        }
-    )
-    if scopes:
-        return f"the key lacks the permission {', '.join(scopes)}"
-    return f"access is denied ({body.get('category') or 'no reason given'})"
+READINGS = 3
+"""How often a batch is asked for the records it could not read."""
 
 
 class HubSpotApi:
-    """The calls of one account."""
+    """The calls of one account.
 
-    def __init__(self, http: HttpClient, clock: Clock) -> None:
+    Attributes:
+        clock: the time.
+        paths: where its endpoints are.
+    """
+
+    def __init__(self, http: HttpClient, clock: Clock, paths: Paths) -> None:
         self._http = http
         self.clock = clock
+        self.paths = paths
 
-    def get(self, path: str, **params: object) -> Any:
-        """GET; parameters that are None are left out."""
+    def get(self, path: str, *, shown: str = "", **params: object) -> Any:
+        """GET; parameters that are None are left out. `shown` is the path in messages."""
         given = {name: value for name, value in params.items() if value is not None}
-        return self._http.request(Call("GET", path, params=given)).json()
+        return self._http.request(Call("GET", path, params=given, shown=shown)).json()
 
     def send(self, method: str, path: str, body: object, **params: object) -> Any:
         """A call with a JSON body; all of ours may be repeated."""
         return self._http.request(Call(method, path, params=params, json=body)).json()
+
+    def portal(self) -> int:
+        """The account's number."""
+        return int(self.get(DETAILS)["portalId"])
 
     def search(
         self, path: str, filters: Sequence[Mapping[str, str]], properties: Sequence[str], after_id: int
@@ -128,22 +77,66 @@ class HubSpotApi:
         path: str,
         ids: Sequence[str],
         properties: Sequence[str],
-        history: Sequence[str],
+        history: Sequence[str] = (),
         *,
+        key: str | None = None,
         archived: bool = False,
-    ) -> Any:
-        """Records by id, with missing ones in `errors`; at most `BATCH`, or `HISTORY_PAGE` with history."""
+    ) -> list[Any]:
+        """Records by id, or by the unique property `key`; those that do not exist are left out.
+
+        Args:
+            path: of the object type.
+            ids: at most `BATCH`, or `HISTORY_PAGE` with history.
+            properties: to read.
+            history: of these the changes too.
+            key: the property that `ids` are values of; None: the record's id.
+            archived: whether to look into the recycle bin.
+
+        Raises:
+            RetryLater: some could not be read though they may exist; nobody is deleted for a failed read.
+        """
         body: dict[str, object] = {"inputs": [{"id": one} for one in ids], "properties": list(properties)}
         if history:
             body["propertiesWithHistory"] = list(history)
-        return self.send("POST", f"{path}/batch/read", body, **({"archived": "true"} if archived else {}))
+        if key:
+            body["idProperty"] = key
+        params = {"archived": "true"} if archived else {}
+        records: list[Any] = []
+        for _ in range(READINGS):
+            answer = self.send("POST", f"{path}/batch/read", body, **params)
+            records += answer["results"]
+            left = unread(answer)
+            if not left:
+                return records
+            seen = {str(one["id"]) for one in records}
+            body["inputs"] = [{"id": one} for one in ids if one in left or (not left & set(ids) and one not in seen)]
+        raise RetryLater(
+            f"HubSpot could not read {len(left)} of {len(ids)} records of {path}; the next run tries again"
+        )
+
+    def survivor(self, path: str, record_id: str) -> str | None:
+        """The id that a record answers by, which differs from its own once it was merged; None if there is none."""
+        try:
+            return str(self.get(f"{path}/{record_id}", properties="hs_object_id")["id"])
+        except ApiError as error:
+            if error.status == 404:
+                return None
+            raise
 
     def associated_contacts(self, deal_ids: Sequence[str]) -> dict[str, list[str]]:
-        """Contacts of each deal, in the order of their ids; deals without one are missing."""
+        """Contacts of each deal, in the order of their ids; deals without one are missing.
+
+        Raises:
+            RetryLater: HubSpot could not tell all of them.
+        """
         contacts: dict[str, list[str]] = {}
         inputs = [{"id": one} for one in deal_ids]
         while inputs:
-            answer = self.send("POST", DEAL_CONTACTS, {"inputs": inputs})
+            answer = self.send("POST", self.paths.deal_contacts, {"inputs": inputs})
+            if failed := unread(answer):
+                raise RetryLater(
+                    f"HubSpot could not tell the contacts of {len(failed)} deals; the next run tries again"
+                )
             inputs = []
             for result in answer["results"]:
                 deal = str(result["from"]["id"])
@@ -152,6 +145,20 @@ class HubSpotApi:
                 if after:
                     inputs.append({"id": deal, "after": after})
         return {deal: sorted(set(found), key=int) for deal, found in contacts.items()}
+
+
+def unread(answer: Mapping[str, Any]) -> set[str]:
+    """Inputs of a batch that were not read for another reason than that there is nothing to read."""
+    failed: set[str] = set()
+    for error in answer.get("errors") or ():
+        kind = f"{error.get('category', '')} {error.get('subCategory', '')}".upper()
+        if "NOT_FOUND" in kind or "NO_ASSOCIATIONS" in kind:
+            continue
+        named = {
+            str(one) for listed in (error.get("context") or {}).values() if isinstance(listed, list) for one in listed
+        }
+        failed |= named or {"unnamed"}
+    return failed
 
 
 def paged(answer: Mapping[str, Any]) -> str | None:
@@ -164,7 +171,7 @@ def all_pages(api: HubSpotApi, path: str, **params: object) -> Iterator[Any]:
     """Every record of a list that is read by `after`."""
     after: str | None = None
     while True:
-        answer = api.get(path, after=after, **params)
+        answer = api.get(path, shown="", after=after, **params)
         yield from answer["results"]
         after = paged(answer)
         if after is None:

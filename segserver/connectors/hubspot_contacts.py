@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from segserver.clock import parse_instant
 from segserver.connectors.batches import batches
-from segserver.connectors.hubspot_api import BATCH, CONTACTS, HISTORY_PAGE, LIST_PAGE, HubSpotApi
-from segserver.connectors.hubspot_feed import ObjectFeed
+from segserver.connectors.hubspot_api import BATCH, HISTORY_PAGE, LIST_PAGE, HubSpotApi
+from segserver.connectors.hubspot_consent import Subscriptions
+from segserver.connectors.hubspot_feed import ObjectFeed, archived_at
 from segserver.connectors.mapping import RawChanges, Reader, contact_fields, declaration_digest
 from segserver.records import ContactRecord, Cursor, Deletion, Merge, Page, SourceItem
 from segserver.specs.connections import ContactsSpec
 
 MERGED = "hs_merged_object_ids"
 BOUNCED = "hs_email_hard_bounce_reason_enum"
+EMAIL = "email"
 
 
 class ContactsStream:
@@ -25,17 +27,30 @@ class ContactsStream:
         self._spec = spec
         self._api = api
         self._reader = reader
+        self._subscriptions = Subscriptions(spec.consent, api, reader)
         history = tuple(sorted({trait.field for trait in spec.traits if trait.history}))
         fields = contact_fields(spec)
+        extra = [MERGED, BOUNCED, *([EMAIL] if self._subscriptions.wanted else [])]
         self._feed = ObjectFeed(
             api=api,
-            path=CONTACTS,
+            path=api.paths.contacts,
             modified="lastmodifieddate",
-            properties=tuple(dict.fromkeys([*fields, MERGED, BOUNCED])),
+            properties=tuple(dict.fromkeys([*fields, *extra])),
             history=history,
-            digest=declaration_digest("contacts", fields, history, [str(trait.type) for trait in spec.traits]),
+            digest=declaration_digest(
+                "contacts",
+                fields,
+                history,
+                [str(trait.type) for trait in spec.traits],
+                sorted(self._subscriptions.wanted),
+            ),
             group=LIST_PAGE,
         )
+
+    @property
+    def properties(self) -> tuple[str, ...]:
+        """The properties that are read."""
+        return self._feed.properties
 
     def read(self, cursor: Cursor | None, until: datetime) -> Iterator[Page]:
         """Pages after the cursor, up to `until`."""
@@ -43,36 +58,57 @@ class ContactsStream:
             if page.phase == "archived":
                 items: list[SourceItem] = [deletion(one) for one in page.records]
             else:
-                items = [item for one in page.records for item in self._items(one)]
+                items = self._items(page.records)
             yield Page(items, page.cursor, page.complete_through)
 
     def by_id(self, source_ids: Sequence[str]) -> list[SourceItem]:
-        """Fresh copies; a Deletion for ids that are gone, a Merge for ids that now mean another contact."""
-        items: list[SourceItem] = []
+        """Fresh copies; a Deletion for ids that are gone, a Merge for ids that now mean another contact.
+
+        Raises:
+            RetryLater: some could not be read; nobody is deleted for that.
+        """
+        raws: list[Any] = []
+        gone: list[SourceItem] = []
         size = HISTORY_PAGE if self._feed.history else BATCH
         for ids in batches(list(dict.fromkeys(source_ids)), size):
-            answer = self._api.batch_read(CONTACTS, ids, self._feed.properties, self._feed.history)
-            known: set[str] = set()
-            for raw in answer["results"]:
-                items += self._items(raw)
-                known |= {str(raw["id"]), *merged_ids(raw)}
-            failed = unread(answer)
-            missing = [one for one in ids if one not in known and one not in failed]
-            items += self._deletions(missing) if missing else []
+            found = self._api.batch_read(self._feed.path, ids, self._feed.properties, self._feed.history)
+            raws += found
+            known = {str(raw["id"]) for raw in found} | {loser for raw in found for loser in merged_ids(raw)}
+            missing = [one for one in ids if one not in known]
+            # An answer that nobody asked for by this id stands for a contact that was merged into it.
+            strays = {str(raw["id"]) for raw in found} - set(ids)
+            gone += self._gone(missing, strays) if missing else []
+        return [*self._items(raws), *gone]
+
+    def by_email(self, addresses: Sequence[str]) -> list[SourceItem]:
+        """Fresh copies of the contacts with these addresses; addresses nobody has are left out."""
+        raws: list[Any] = []
+        size = HISTORY_PAGE if self._feed.history else BATCH
+        for some in batches(list(dict.fromkeys(addresses)), size):
+            raws += self._api.batch_read(self._feed.path, some, self._feed.properties, self._feed.history, key=EMAIL)
+        return self._items(raws)
+
+    def _gone(self, missing: Sequence[str], strays: Collection[str]) -> list[SourceItem]:
+        """Deletions with their instants from the recycle bin; what is not even there was erased, unless merged."""
+        archived = self._api.batch_read(self._feed.path, missing, ["hs_object_id"], archived=True)
+        found: dict[str, SourceItem] = {str(one["id"]): deletion(one) for one in archived}
+        now = self._api.clock.now()
+        for one in missing:
+            survivor = self._api.survivor(self._feed.path, one) if strays and one not in found else None
+            if survivor is not None and survivor != one:
+                found[one] = Merge(survivor, (one,), now)
+        return [found.get(one) or Deletion(one, now) for one in missing]
+
+    def _items(self, raws: Sequence[Any]) -> list[SourceItem]:
+        records = self._subscriptions.applied(
+            [(str(raw["properties"].get(EMAIL) or ""), self._record(raw)) for raw in raws]
+        )
+        items: list[SourceItem] = []
+        for raw, record in zip(raws, records, strict=True):
+            items.append(record)
+            if losers := merged_ids(raw):
+                items.append(Merge(record.source_id, losers, record.updated_at or self._api.clock.now()))
         return items
-
-    def _deletions(self, missing: Sequence[str]) -> list[Deletion]:
-        """Deletions with their instants from the recycle bin; what is not even there was purged."""
-        archived = self._api.batch_read(CONTACTS, missing, ["hs_object_id"], (), archived=True)
-        found = {str(one["id"]): deletion(one) for one in archived["results"]}
-        return [found.get(one) or Deletion(one, self._api.clock.now()) for one in missing]
-
-    def _items(self, raw: Any) -> list[SourceItem]:
-        record = self._record(raw)
-        losers = merged_ids(raw)
-        if not losers:
-            return [record]
-        return [record, Merge(record.source_id, losers, record.updated_at or self._api.clock.now())]
 
     def _record(self, raw: Any) -> ContactRecord:
         properties = raw["properties"]
@@ -101,14 +137,4 @@ def changes(raw: Any, name: str) -> RawChanges:
 
 def deletion(raw: Any) -> Deletion:
     """A record of the recycle bin."""
-    return Deletion(str(raw["id"]), parse_instant(raw["archivedAt"]))
-
-
-def unread(answer: Any) -> set[str]:
-    """Ids that were not read for another reason than that they do not exist: nobody is deleted for a failed read."""
-    failed: set[str] = set()
-    for error in answer.get("errors") or ():
-        kind = f"{error.get('category', '')} {error.get('subCategory', '')}".upper()
-        if "NOT_FOUND" not in kind:
-            failed |= {str(one) for one in (error.get("context") or {}).get("ids", ())}
-    return failed
+    return Deletion(str(raw["id"]), archived_at(raw))

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from segserver.clock import parse_instant
-from segserver.connectors.hubspot_api import ASSOCIATIONS_BATCH, DEALS, HubSpotApi
+from segserver.connectors.hubspot_api import ASSOCIATIONS_BATCH, HubSpotApi
 from segserver.connectors.hubspot_feed import ObjectFeed
 from segserver.connectors.mapping import Reader, declaration_digest, matches
 from segserver.records import Cursor, EventGone, EventRecord, Page, SourceItem
@@ -30,7 +30,7 @@ class DealsStream:
         self._reader = reader
         self._feed = ObjectFeed(
             api=api,
-            path=DEALS,
+            path=api.paths.deals,
             modified="hs_lastmodifieddate",
             properties=deal_fields(events),
             history=(),
@@ -56,6 +56,18 @@ class DealsStream:
             else:
                 items = self._items(page.records, withdraw=page.known)
             yield Page(items, page.cursor, page.complete_through)
+
+    @property
+    def properties(self) -> tuple[str, ...]:
+        """The properties that are read."""
+        return self._feed.properties
+
+    def by_id(self, source_ids: Sequence[str]) -> list[SourceItem]:
+        """Fresh copies of some deals' events; those of deals that are gone are withdrawn."""
+        found = self._feed.by_id(source_ids)
+        missing = set(source_ids) - {str(deal["id"]) for deal in found}
+        gone = [gone for one in sorted(missing) for gone in self._gone(one)]
+        return [*self._items(found, withdraw=True), *gone]
 
     def _items(self, deals: Sequence[Any], *, withdraw: bool) -> list[SourceItem]:
         meant = {

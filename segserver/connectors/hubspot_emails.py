@@ -1,4 +1,7 @@
-"""HubSpot's marketing e-mail events, from the only endpoint that has them (it knows people by e-mail address alone)."""
+"""HubSpot's marketing e-mail events, from the only endpoint that has them (it knows people by e-mail address alone).
+
+Events may become known late, so each pull looks back by the declared latency; a repeated event replaces itself.
+"""
 
 from __future__ import annotations
 
@@ -7,22 +10,24 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from segserver.clock import format_instant, from_epoch_ms, parse_instant, to_epoch_ms
-from segserver.connectors.hubspot_api import EMAIL_EVENTS, HubSpotApi
+from segserver.connectors.hubspot_api import HubSpotApi
+from segserver.connectors.hubspot_paths import EMAIL_EVENTS
 from segserver.connectors.mapping import Reader, declaration_digest
 from segserver.records import Cursor, EventRecord, Page
 from segserver.specs.connections import EventSpec
 
-_OVERLAP = timedelta(minutes=5)
+OVERLAP = timedelta(minutes=5)
 _PAGE = 300
 
 
 class EmailStream:
     """Reads sent, open, click, bounce and the like for all events declared on them, once."""
 
-    def __init__(self, events: Sequence[EventSpec], api: HubSpotApi, reader: Reader) -> None:
+    def __init__(self, events: Sequence[EventSpec], api: HubSpotApi, reader: Reader, latency: timedelta) -> None:
         self._events = tuple(events)
         self._api = api
         self._reader = reader
+        self._overlap = max(OVERLAP, latency)
         types = {str(event.options.get("type")) for event in events}
         self._only_type = types.pop() if len(types) == 1 else None
         self._digest = declaration_digest(
@@ -37,7 +42,7 @@ class EmailStream:
         place = dict(cursor) if cursor and cursor.get("digest") == self._digest else {"digest": self._digest}
         while True:
             through = parse_instant(str(place.setdefault("through", format_instant(until))))
-            start = parse_instant(str(place["since"])) - _OVERLAP if "since" in place else from_epoch_ms(0)
+            start = parse_instant(str(place["since"])) - self._overlap if "since" in place else from_epoch_ms(0)
             answer = self._api.get(
                 EMAIL_EVENTS,
                 startTimestamp=to_epoch_ms(start),

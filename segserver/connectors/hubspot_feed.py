@@ -28,6 +28,11 @@ LONGEST_QUERY = 2_000
 """Characters of property names: a search takes bodies up to 3,000 characters, an address about 8,000."""
 
 
+def archived_at(raw: Any) -> datetime:
+    """When a record of the recycle bin was put there; its last change where HubSpot does not say."""
+    return parse_instant(str(raw.get("archivedAt") or raw["updatedAt"]))
+
+
 @dataclass(frozen=True, slots=True)
 class FeedPage:
     """Raw records of one phase, and the place after them.
@@ -150,7 +155,7 @@ class ObjectFeed:
             answer = self.api.get(
                 self.path, limit=LIST_PAGE, after=place.get("bin"), properties="hs_object_id", archived="true"
             )
-            records += [one for one in answer["results"] if parse_instant(one["archivedAt"]) >= since]
+            records += [one for one in answer["results"] if archived_at(one) >= since]
             after = paged(answer)
             if after is None:
                 break
@@ -165,6 +170,5 @@ class ObjectFeed:
         size = HISTORY_PAGE if self.history else BATCH
         records: list[Any] = []
         for start in range(0, len(ids), size):
-            answer = self.api.batch_read(self.path, ids[start : start + size], self.properties, self.history)
-            records += answer["results"]
+            records += self.api.batch_read(self.path, ids[start : start + size], self.properties, self.history)
         return records

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 from urllib.parse import quote
 
 from segserver.connectors.base import Outcome, Status, Write
 from segserver.connectors.batches import batches, deliver, is_id, itself, outcomes, ready, rounds
 from segserver.connectors.calls import ApiError
-from segserver.connectors.hubspot_api import LISTS, LISTS_BY_NAME, HubSpotApi, all_pages
+from segserver.connectors.hubspot_api import HubSpotApi, all_pages
 
 MEMBERS_PER_CALL = 1_000
 MEMBERS_PER_PAGE = 250
@@ -42,14 +43,14 @@ class Lists:
             work, lambda batch: self._change(name, batch), itself, splits=lambda error: error.status in (400, 413)
         )
 
-    def holds(self, name: str) -> dict[str, str]:
-        """Ids of the members; a list that does not exist has none."""
+    def holds(self, name: str) -> Iterator[dict[str, str]]:
+        """Ids of the members, page by page; a list that does not exist has none."""
         self._ids.pop(name, None)
         list_id = self._find(name)
-        if list_id is None:
-            return {}
-        members = all_pages(self._api, f"{LISTS}/{list_id}/memberships", limit=MEMBERS_PER_PAGE)
-        return {str(member["recordId"]): MEMBER for member in members}
+        if list_id is not None:
+            members = all_pages(self._api, f"{self._api.paths.lists}/{list_id}/memberships", limit=MEMBERS_PER_PAGE)
+            while page := list(islice(members, MEMBERS_PER_PAGE)):
+                yield {str(member["recordId"]): MEMBER for member in page}
 
     def _change(self, name: str, batch: Sequence[Write]) -> list[Outcome]:
         body = {
@@ -68,15 +69,17 @@ class Lists:
         return [_outcome(write, missing) for write in batch]
 
     def _send(self, name: str, body: object) -> Any:
-        return self._api.send("PUT", f"{LISTS}/{self._id(name)}/memberships/add-and-remove", body)
+        return self._api.send("PUT", f"{self._api.paths.lists}/{self._id(name)}/memberships/add-and-remove", body)
 
     def _id(self, name: str) -> str:
         return self._find(name) or self._create(name)
 
     def _find(self, name: str) -> str | None:
+        if not name:
+            raise ApiError("a list needs a name", status=400, code="", reason="a list needs a name", body=None)
         if name not in self._ids:
             try:
-                found = self._api.get(f"{LISTS_BY_NAME}/{quote(name, safe='')}")["list"]
+                found = self._api.get(f"{self._api.paths.lists_by_name}/{quote(name, safe='')}")["list"]
             except ApiError as error:
                 if error.status == 404:
                     return None
@@ -87,7 +90,7 @@ class Lists:
     def _create(self, name: str) -> str:
         body = {"name": name, "objectTypeId": "0-1", "processingType": "MANUAL"}
         try:
-            made = self._api.send("POST", LISTS, body)
+            made = self._api.send("POST", self._api.paths.lists, body)
         except ApiError:
             # It exists already if the answer to a first attempt was lost.
             found = self._find(name)

@@ -8,10 +8,12 @@ from typing import Any
 from segserver.connectors.base import VALUE, Outcome, Status, Trigger, Write
 from segserver.connectors.batches import Edit, batches, deliver, edit_batches, outcomes, ready
 from segserver.connectors.calls import ApiError
-from segserver.connectors.hubspot_api import BATCH, CONTACTS, HISTORY_PAGE, PROPERTIES, HubSpotApi
+from segserver.connectors.hubspot_api import BATCH, HISTORY_PAGE, HubSpotApi
+from segserver.connectors.hubspot_definitions import Definitions
 from segserver.errors import RetryLater
 
-GROUP = "segserver"
+OPT_OUT = "hs_email_optout"
+"""What the names of HubSpot's opt-outs begin with; HubSpot has one for all mail and one for each subscription."""
 
 _PASSING = frozenset({"RATE_LIMIT", "RATE_LIMITS", "INTERNAL_ERROR", "SERVICE_UNAVAILABLE", "CONFLICT", "LOCKED"})
 
@@ -21,11 +23,20 @@ class Properties:
 
     def __init__(self, api: HubSpotApi) -> None:
         self._api = api
-        self._known: set[str] | None = None
+        self._definitions = Definitions(api)
 
     def write(self, writes: Sequence[Write]) -> Iterator[Sequence[Outcome]]:
         """Set or clear properties; all properties of a contact go in one input."""
-        good, refused = ready(writes, self._ensure)
+        consent = [write for write in writes if write.target.name.startswith(OPT_OUT)]
+        if consent:
+            yield outcomes(consent, Status.REJECTED, "an opt-out is the contact's own word and is never written")
+        values: dict[str, set[str]] = {}
+        for write in writes:
+            values.setdefault(write.target.name, set()).update({write.value} if write.value else ())
+        good, refused = ready(
+            [write for write in writes if not write.target.name.startswith(OPT_OUT)],
+            lambda names: self._definitions.prepare(names, values),
+        )
         if refused:
             yield refused
         yield from deliver(
@@ -35,17 +46,17 @@ class Properties:
             splits=lambda error: error.status in (400, 413),
         )
 
-    def holds(self, name: str) -> dict[str, str]:
-        """Contacts that have a value; none where the property does not exist."""
-        if name not in self._names():
-            return {}
-        held: dict[str, str] = {}
+    def holds(self, name: str) -> Iterator[dict[str, str]]:
+        """Contacts that have a value, page by page; none where the property does not exist."""
+        self._definitions.forget()
+        if not self._definitions.has(name):
+            return
         last: int | None = 0
         present = [{"propertyName": name, "operator": "HAS_PROPERTY"}]
         while last is not None:
-            found, last = self._api.search(CONTACTS, present, [name], last)
-            held |= {str(one["id"]): str(one["properties"][name]) for one in found if one["properties"].get(name)}
-        return held
+            found, last = self._api.search(self._api.paths.contacts, present, [name], last)
+            held = {str(one["id"]): one["properties"].get(name) for one in found}
+            yield {key: self._definitions.in_our_words(name, str(value)) for key, value in held.items() if value}
 
     def read_back(self, triggers: Sequence[Trigger]) -> list[Outcome]:
         """Touches that were started by setting a property: whether it has, or had, that value."""
@@ -53,7 +64,9 @@ class Properties:
         for batch in batches(triggers, HISTORY_PAGE):
             names = sorted({trigger.campaign for trigger in batch})
             try:
-                found = self._api.batch_read(CONTACTS, sorted({one.address for one in batch}), (), names)["results"]
+                found = self._api.batch_read(
+                    self._api.paths.contacts, sorted({one.address for one in batch}), (), names
+                )
             except (RetryLater, ApiError) as error:
                 result += outcomes(batch, Status.UNKNOWN, f"the contacts cannot be read: {error}")
                 continue
@@ -70,52 +83,51 @@ class Properties:
             }
             for number, edit in enumerate(batch)
         ]
-        answer = self._api.send("POST", f"{CONTACTS}/batch/update", {"inputs": inputs})
-        return _read_outcomes(batch, answer)
-
-    def _names(self) -> set[str]:
-        if self._known is None:
-            self._known = {str(one["name"]) for one in self._api.get(PROPERTIES)["results"]}
-        return self._known
-
-    def _ensure(self, names: Sequence[str]) -> None:
-        missing = [name for name in names if name not in self._names()]
-        if not missing:
-            return
-        self._create(f"{PROPERTIES}/groups", {"name": GROUP, "label": "segserver", "displayOrder": -1})
-        for name in missing:
-            label = name.replace("_", " ").capitalize()
-            body = {"name": name, "label": label, "type": "string", "fieldType": "text", "groupName": GROUP}
-            self._create(PROPERTIES, body)
-            self._names().add(name)
-
-    def _create(self, path: str, body: object) -> None:
-        try:
-            self._api.send("POST", path, body)
-        except ApiError as error:
-            if error.status != 409:
-                raise
-            # It exists already, which is what we want.
+        answer = self._api.send("POST", f"{self._api.paths.contacts}/batch/update", {"inputs": inputs})
+        found = _read_outcomes(batch, answer)
+        if any(outcome.status is Status.REJECTED for outcome in found):
+            # Perhaps somebody changed a property since we looked at it: the next run looks again.
+            self._definitions.forget()
+        return found
 
 
 def _read_outcomes(batch: Sequence[Edit], answer: Any) -> list[Outcome]:
-    """Outcomes by trace id: an input is confirmed if it is in `results`, or if errors and results add up to all."""
-    faults: dict[str, Any] = {}
-    for error in answer.get("errors") or ():
-        for trace in (error.get("context") or {}).get("objectWriteTraceId") or ():
-            faults[str(trace)] = error
-    written = {str(one["id"]) for one in answer.get("results") or ()}
-    complete = len(answer.get("results") or ()) + len(faults) == len(batch)
-    result: list[Outcome] = []
+    """Outcomes of a batch: an input is confirmed if it is in `results`, or if errors and results add up to all.
+
+    Errors name their input by trace id, or by the record's id; one that names nobody is told with all that are open.
+    """
+    results, errors = answer.get("results") or (), answer.get("errors") or ()
+    faults: dict[int, Any] = {}
+    loose: list[Any] = []
+    for error in errors:
+        numbers = _concerned(batch, error)
+        faults |= dict.fromkeys(numbers, error)
+        loose += [] if numbers else [error]
+    written = {str(one["id"]) for one in results}
+    complete = not loose and len(results) + len(faults) == len(batch)
+    unsaid = "; ".join(_message(error) for error in loose) or "HubSpot's answer does not mention this contact"
+    found: list[Outcome] = []
     for number, edit in enumerate(batch):
-        fault = faults.get(str(number))
+        fault = faults.get(number)
         if fault is not None:
-            result += outcomes(edit.writes, _status(fault), str(fault.get("message") or fault.get("category")))
+            found += outcomes(edit.writes, _status(fault), _message(fault))
         elif complete or edit.address in written:
-            result += outcomes(edit.writes, Status.CONFIRMED)
+            found += outcomes(edit.writes, Status.CONFIRMED)
         else:
-            result += outcomes(edit.writes, Status.FAILED, "HubSpot's answer does not mention this contact")
-    return result
+            found += outcomes(edit.writes, Status.FAILED, unsaid)
+    return found
+
+
+def _concerned(batch: Sequence[Edit], error: Any) -> list[int]:
+    """Positions of the inputs that an error is about."""
+    context = error.get("context") or {}
+    traces = {str(one) for one in context.get("objectWriteTraceId") or ()}
+    ids = {str(one) for key in ("ids", "id") for one in context.get(key) or ()}
+    return [n for n, edit in enumerate(batch) if str(n) in traces or (not traces and edit.address in ids)]
+
+
+def _message(error: Any) -> str:
+    return str(error.get("message") or error.get("category"))
 
 
 def _read_touch(trigger: Trigger, history: Mapping[str, Any] | None) -> Outcome:

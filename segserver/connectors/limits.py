@@ -1,91 +1,63 @@
 """Our share of an account's limits: never more calls than allowed, and a clear word when the day's allowance is gone.
 
-A `Budget` belongs to one account and is shared by all threads that call it. It reserves instants instead of counting
-failures: a caller is told how long to wait before its call, so a platform that is used within its limits never has to
-refuse one.
+An `Account` is shared by all that call it: every thread, every job and every connection that leads to it, whatever its
+name. A `Budget` is one connection's part of it. Instants are reserved instead of failures counted: a caller is told how
+long to wait before its call, so a platform that is used within its limits never has to refuse one.
+
+The connections of an account together use no more than the largest of their quotas, and each no more than its own.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta
 
 from segserver.clock import Clock
+from segserver.connectors.account import Account, AccountLimits
+from segserver.connectors.tokens import TokenBudget, TokenLimits
+from segserver.connectors.usage import Forgotten, Usage
+from segserver.connectors.windows import Allowance, Pace, Slots
 from segserver.errors import QuotaExhausted
 
-_MARGIN = 1.02
-"""Windows are taken this much longer: calls may arrive closer together than they were sent."""
+__all__ = ["AccountLimits", "Allowance", "Budget", "Budgets"]
 
-_FEW = 10
+BURST = ""
+"""The lane that every call is in."""
 
-
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """At most `calls` in any span of `seconds`."""
-
-    calls: int
-    seconds: float
-
-    def share(self, quota: float) -> Allowance:
-        """Our part of it, `quota` above 0 up to 1.
-
-        A part of a few calls is spread evenly, one call after the other, so that rounding down does not waste it.
-        """
-        part = self.calls * quota
-        return Allowance(int(part), self.seconds) if part >= _FEW else Allowance(1, self.seconds / part)
-
-
-@dataclass(frozen=True, slots=True)
-class AccountLimits:
-    """What a platform allows one account.
-
-    Attributes:
-        burst: for all calls together.
-        lanes: further limits for some calls, by name ("search").
-        daily: calls a day; None if the platform has no such limit or tells it in its answers.
-        day_zone: the zone whose midnight starts a new day.
-        concurrent: calls at the same time; None for no limit.
-    """
-
-    burst: Allowance
-    lanes: Mapping[str, Allowance]
-    daily: int | None
-    day_zone: str
-    concurrent: int | None = None
+_GLANCE = 0.02
+"""Seconds until a caller looks again whether one of the calls under way is over."""
 
 
 class Budget:
-    """Spends our share of one account's limits.
+    """Spends one connection's share of an account's limits.
 
     Args:
-        account: the connection's name, for messages.
-        limits: of the whole account.
+        connection: its name, for messages.
         quota: our share of burst and daily limits, above 0 up to 1.
+        credential: where each key of an account has a burst of its own, what tells the keys apart.
         clock: has to run; a clock that stands still makes every wait look too short.
         sleep: waits so many seconds.
     """
 
     def __init__(
-        self, account: str, limits: AccountLimits, quota: float, clock: Clock, sleep: Callable[[float], None]
+        self,
+        connection: str,
+        account: Account,
+        quota: float,
+        clock: Clock,
+        sleep: Callable[[float], None],
+        credential: str = "",
     ) -> None:
+        self.connection = connection
+        self.quota = quota
         self._account = account
-        self._quota = quota
+        self._burst = credential or BURST
         self._clock = clock
         self._sleep = sleep
-        self._zone = ZoneInfo(limits.day_zone)
-        self._lock = threading.Lock()
-        self._windows = {"": _Window(limits.burst.share(quota))}
-        self._windows |= {name: _Window(lane.share(quota)) for name, lane in limits.lanes.items()}
-        self._daily = limits.daily
-        self._day: object = None
-        self._used_today = 0
-        self._closed_until: datetime | None = None
-        self._slots = threading.BoundedSemaphore(max(1, int(limits.concurrent * quota))) if limits.concurrent else None
+        self._paces: dict[str, Pace] = {}
+        account.sharers.add(self)
 
     @contextmanager
     def spend(self, lane: str | None = None) -> Iterator[None]:
@@ -94,87 +66,177 @@ class Budget:
         Raises:
             QuotaExhausted: our share of the day is used up, or the platform said so.
         """
-        if self._slots is None:
-            self._wait(lane)
+        account, windows = self._account, self._windows(lane)
+        taken, turn = self._wait(account, windows)
+        try:
+            self._rest(account, taken, turn)
             yield
-            return
-        with self._slots:
-            self._wait(lane)
-            yield
+        finally:
+            with account.lock:
+                account.under_way -= 1
+                for slots in taken:
+                    slots.leave(self._clock.now())
 
-    def _wait(self, lane: str | None) -> None:
-        names = [""] if lane is None else ["", lane]
-        with self._lock:
-            now = self._clock.now()
-            self._check_day(now)
-            turn = max(self._windows[name].next_free(now) for name in names)
-            for name in names:
-                self._windows[name].take(turn)
-            self._used_today += 1
-        if turn > now:
-            self._sleep((turn - now).total_seconds())
+    def _windows(self, lane: str | None) -> list[str]:
+        return [self._burst] if lane is None else [self._burst, lane]
 
-    def _check_day(self, now: datetime) -> None:
-        today = now.replace(tzinfo=UTC).astimezone(self._zone).date()
-        if today != self._day:
-            self._day, self._used_today = today, 0
-        if self._daily is not None and self._used_today >= max(1, int(self._daily * self._quota)):
-            self._closed_until = self.next_midnight(now)
-        if self._closed_until is not None and now < self._closed_until:
+    def _wait(self, account: Account, windows: list[str]) -> tuple[list[Slots], datetime]:
+        """Reserve a call in all its windows, once all of them can tell when it may be made."""
+        while True:
+            with account.lock:
+                taken = [account.slots(window) for window in windows]
+                turn = self._reserve(account, windows, taken)
+            if turn is not None:
+                return taken, turn
+            self._sleep(_GLANCE)
+
+    def _rest(self, account: Account, taken: list[Slots], turn: datetime) -> None:
+        """Sleep until the turn; a refusal that comes meanwhile holds back those who wait, too."""
+        rested = self._clock.now()
+        while turn > rested:
+            self._sleep((turn - rested).total_seconds())
+            rested = turn
+            with account.lock:
+                turn = max(turn, *(slots.held_until() for slots in taken))
+
+    def _reserve(self, account: Account, windows: list[str], taken: list[Slots]) -> datetime | None:
+        now = self._clock.now()
+        self._check_day(account, now)
+        if account.concurrent and account.under_way >= max(1, int(account.concurrent * account.quota)):
+            return None
+        turns = [slots.next_free(now) for slots in taken]
+        known = [turn for turn in turns if turn is not None]
+        if len(known) < len(turns):
+            return None
+        paces = [account.pace(window) for window in windows] + [self._pace(account, window) for window in windows]
+        turn = max(*known, *(pace.next_free(now) for pace in paces))
+        for pace in paces:
+            pace.take(turn)
+        for slots in taken:
+            slots.take()
+        account.under_way += 1
+        account.count(self.connection, now)
+        return turn
+
+    def _pace(self, account: Account, window: str) -> Pace:
+        share = account.allowance(window).share(self.quota)
+        pace = self._paces.setdefault(window, Pace(share))
+        pace.change(share)
+        return pace
+
+    def _check_day(self, account: Account, now: datetime) -> None:
+        account.turn_day(now)
+        made, share = account.calls, account.daily
+        if share is not None and (
+            made.total() >= max(1, int(share * account.quota))
+            or made[self.connection] >= max(1, int(share * self.quota))
+        ):
             raise QuotaExhausted(
-                f"connection {self._account}: our share of today's calls is used up ({self._used_today} made); "
-                f"it goes on after {self._closed_until:%Y-%m-%d %H:%M} UTC, or raise quota: in its file",
-                until=self._closed_until,
+                f"connection {self.connection}: our share of today's calls is used up ({made.total()} made); "
+                f"it goes on after {account.next_midnight(now):%Y-%m-%d %H:%M} UTC, or raise quota: in its file",
+                until=account.next_midnight(now),
+            )
+        if account.closed_until is not None and now < account.closed_until:
+            raise QuotaExhausted(
+                f"connection {self.connection}: the account's calls for today are used up; "
+                f"it goes on after {account.closed_until:%Y-%m-%d %H:%M} UTC",
+                until=account.closed_until,
             )
 
-    def next_midnight(self, now: datetime) -> datetime:
-        """When the account's next day starts, naive UTC."""
-        local = now.replace(tzinfo=UTC).astimezone(self._zone)
-        midnight = datetime.combine(local.date() + timedelta(days=1), datetime.min.time(), self._zone)
-        return midnight.astimezone(UTC).replace(tzinfo=None)
+    # ---- whose it is
+
+    @property
+    def account(self) -> Account:
+        """Of which this is a part."""
+        return self._account
+
+    def join(self, account: Account) -> None:
+        """Be a part of another account from now on; a burst of our key's own comes along."""
+        with account.lock:
+            if self._burst != BURST:
+                account.take_over(self._burst, self._account)
+            self._account.sharers.discard(self)
+            self._account = account
+            account.sharers.add(self)
+
+    # ---- what the platform tells
 
     def adopt(self, burst: Allowance | None, daily: int | None) -> None:
         """Take over limits that the platform told in an answer, where it told them."""
-        with self._lock:
+        with self._account.lock:
             if burst is not None and burst.calls > 0 and burst.seconds > 0:
-                self._windows[""].change(burst.share(self._quota))
+                self._account.adopt(self._burst, burst)
             if daily is not None and daily > 0:
-                self._daily = daily
+                self._account.daily = daily
 
-    def hold(self, seconds: float) -> None:
-        """Let nobody call for some seconds: the platform refused a call because others use the account too."""
+    def told(self, remaining: int | None, daily_remaining: int | None) -> None:
+        """Take into account what others use, from what the platform says is left."""
+        with self._account.lock:
+            now = self._clock.now()
+            if remaining is not None:
+                self._account.slots(self._burst).told(remaining, now)
+            if daily_remaining == 0:
+                self._account.close(now)
+
+    def refused(self, seconds: float, lane: str | None = None) -> None:
+        """The platform refused a call because others use the account too: nobody calls for a while, then fewer do."""
+        with self._account.lock:
+            now = self._clock.now()
+            slots = self._account.slots(lane or self._burst)
+            slots.hold(now + timedelta(seconds=seconds))
+            slots.refused(now)
+
+    def close(self) -> datetime:
+        """Let nobody call before the instant returned: the platform said that the account's day is over."""
+        with self._account.lock:
+            return self._account.close(self._clock.now())
+
+
+class Budgets:
+    """The accounts that this process calls; one for all connections and as long as it lives.
+
+    Args:
+        clock: has to run.
+        sleep: waits so many seconds.
+        usage: remembers across processes what was used.
+    """
+
+    def __init__(self, clock: Clock, sleep: Callable[[float], None], usage: Usage | None = None) -> None:
+        self._clock = clock
+        self._sleep = sleep
+        self._usage = usage or Forgotten()
+        self._accounts: dict[str, Account] = {}
+        self._tokens: dict[str, TokenBudget] = {}
+        self._lock = threading.Lock()
+
+    def budget(
+        self, connection: str, account: str, limits: AccountLimits, quota: float, credential: str = ""
+    ) -> Budget:
+        """A connection's part of an account, which is known by a name ("marketo 123-abc-456")."""
         with self._lock:
-            self._windows[""].hold(self._clock.now() + timedelta(seconds=seconds))
+            if account not in self._accounts:
+                self._accounts[account] = Account(account, limits, self._clock, self._usage)
+            return Budget(connection, self._accounts[account], quota, self._clock, self._sleep, credential)
 
-    def close(self, until: datetime) -> None:
-        """Let nobody call before `until`: the platform said that the day's allowance is gone."""
+    def tokens(self, connection: str, account: str, quota: float, limits: TokenLimits | None = None) -> TokenBudget:
+        """The tokens of an account of which a connection may use a share."""
         with self._lock:
-            self._closed_until = until
+            if account not in self._tokens:
+                made = TokenBudget(f"{account} tokens", self._clock, self._usage, limits or TokenLimits())
+                self._tokens[account] = made
+            self._tokens[account].share(connection, quota)
+            return self._tokens[account]
 
-
-class _Window:
-    """The instants of the last calls; every span of the allowance's length holds at most its calls."""
-
-    def __init__(self, allowance: Allowance) -> None:
-        self._taken: deque[datetime] = deque(maxlen=allowance.calls)
-        self._span = timedelta(seconds=allowance.seconds * _MARGIN)
-        self._not_before = datetime.min
-
-    def change(self, allowance: Allowance) -> None:
-        """Go on with another allowance and the calls already made."""
-        if allowance.calls != self._taken.maxlen:
-            self._taken = deque(self._taken, maxlen=allowance.calls)
-        self._span = timedelta(seconds=allowance.seconds * _MARGIN)
-
-    def hold(self, until: datetime) -> None:
-        """Give nothing before `until`."""
-        self._not_before = max(self._not_before, until)
-
-    def next_free(self, now: datetime) -> datetime:
-        """The first instant from now on at which one more call fits."""
-        earliest = max(now, self._not_before)
-        return max(earliest, self._taken[0] + self._span) if len(self._taken) == self._taken.maxlen else earliest
-
-    def take(self, turn: datetime) -> None:
-        """Count a call at that instant."""
-        self._taken.append(turn)
+    def identify(self, budget: Budget, name: str, zone: str) -> None:
+        """The platform has told which account a budget is of, and where it is midnight there."""
+        with self._lock:
+            before = budget.account
+            known = self._accounts.get(name)
+            if known is before:
+                return
+            if known is None:
+                with before.lock:
+                    before.rename(name, zone)
+                self._accounts[name] = before
+            else:
+                budget.join(known)

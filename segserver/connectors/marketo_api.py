@@ -1,18 +1,17 @@
-"""Marketo's calls, and its envelope: nearly all failures come as HTTP 200 with `success: false` and a code."""
+"""Marketo's calls: queries that are too long for an address, feeds, and what the instance says of its fields."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeVar
 
 from segserver.clock import Clock, format_instant, parse_instant
-from segserver.connectors.calls import READ_TIMEOUT, Answer, Call, Move, Verdict, judge_by_status, query_length
+from segserver.connectors.calls import READ_TIMEOUT, ApiError, Call, query_length
 from segserver.connectors.http import HttpClient
 from segserver.connectors.limits import AccountLimits, Allowance
-from segserver.connectors.suggestions import closest
-from segserver.errors import SettingsError
 
 LIMITS = AccountLimits(
     burst=Allowance(100, 20),
@@ -30,46 +29,16 @@ LONGEST_QUERY = 6_000
 TOKEN_TIMEOUT = 330.0
 """Seconds: Marketo itself takes up to 300 to make a paging token."""
 
-_TOKEN = frozenset({"600", "601", "602"})
-_TOO_MANY = {"606": 5.0, "615": 1.0}
-"""Seconds to wait after too many calls in a while, or at once: Marketo does not say, and others share the account."""
-
-_PASSING = frozenset({"502", "604", "608", "611", "614", "713", "719"})
-_DENIED = {
-    "603": "access is denied (603): the API user's role lacks a permission, or the IP allow-list keeps us out",
-    "616": "the subscription does not include this call (616)",
-}
-_DAILY = "607"
-
-PASSING = _PASSING | _TOO_MANY.keys()
-"""Codes that also come for single records, and then mean: later."""
-
-NO_SUCH_LEAD = "1004"
 NOT_A_LEAD_ID = "the address is not a Marketo lead id"
 
+CHANGES = "/rest/v1/activities/leadchanges.json"
+DELETIONS = "/rest/v1/activities/deletedleads.json"
+ACTIVITIES = "/rest/v1/activities.json"
+KEPT_FOR = timedelta(days=761)
+"""Marketo keeps activities for 25 months; a first pull begins there."""
 
-def judge(call: Call, answer: Answer, now: datetime) -> Verdict:
-    """What an answer of Marketo means, by HTTP status and then by the code in its envelope."""
-    plain = judge_by_status(call, answer, now)
-    # A file that cannot be had comes as an envelope too.
-    enveloped = not call.binary or "json" in answer.headers.get("Content-Type", "")
-    body = answer.json() if enveloped else None
-    if plain.move is not Move.ACCEPT or not isinstance(body, dict) or body.get("success") is not False:
-        return plain
-    errors = body.get("errors") or [{}]
-    code, message = str(errors[0].get("code", "")), str(errors[0].get("message", ""))
-    reason = f"{code}: {message}"
-    if code in _TOKEN:
-        return Verdict(Move.RENEW, code, reason, unprocessed=True)
-    if code in _TOO_MANY:
-        return Verdict(Move.RETRY, code, reason, _TOO_MANY[code], unprocessed=True, shared=True)
-    if code in _PASSING:
-        return Verdict(Move.RETRY, code, reason)
-    if code == _DAILY:
-        return Verdict(Move.EXHAUSTED, code, reason)
-    if code in _DENIED:
-        return Verdict(Move.STOP, code, _DENIED[code])
-    return Verdict(Move.REFUSED, code, reason)
+DESCRIBED_FOR = timedelta(hours=24)
+"""How long a description of the instance's fields and activity types is believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +56,49 @@ class FeedPage:
     last: bool
 
 
+@dataclass(frozen=True, slots=True)
+class ActivityType:
+    """A type of activity as the instance describes it.
+
+    Attributes:
+        attributes: names that its activities may carry, beside the primary one.
+    """
+
+    name: str
+    attributes: tuple[str, ...]
+
+
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class _Described(Generic[T]):
+    """An answer that is believed for a day."""
+
+    value: T | None = None
+    at: datetime = field(default=datetime.min)
+
+    def get(self, now: datetime) -> T | None:
+        return self.value if now - self.at < DESCRIBED_FOR else None
+
+    def put(self, value: T, now: datetime) -> T:
+        self.value, self.at = value, now
+        return value
+
+
 class MarketoApi:
-    """The calls of one instance."""
+    """The calls of one instance.
+
+    Attributes:
+        writing: held while leads are written: Marketo wants one such call at a time.
+    """
 
     def __init__(self, http: HttpClient, clock: Clock) -> None:
         self.http = http
         self.clock = clock
-        self._fields: dict[str, str] | None = None
+        self.writing = threading.Lock()
+        self._fields: _Described[dict[str, str]] = _Described()
+        self._types: _Described[dict[str, ActivityType]] = _Described()
 
     def get(self, path: str, **params: object) -> Any:
         """A GET, or a POST in its place where the query is too long for an address."""
@@ -101,7 +106,11 @@ class MarketoApi:
 
     def _get(self, path: str, params: Mapping[str, object], timeout: float) -> Any:
         if query_length(params) <= LONGEST_QUERY:
-            return self.http.request(Call("GET", path, params=params, timeout=timeout)).json()
+            try:
+                return self.http.request(Call("GET", path, params=params, timeout=timeout)).json()
+            except ApiError as error:
+                if error.status != 414:
+                    raise
         form = {name: str(value) for name, value in params.items()}
         return self.http.request(Call("POST", path, params={"_method": "GET"}, form=form, timeout=timeout)).json()
 
@@ -110,15 +119,33 @@ class MarketoApi:
         return self.http.request(Call("POST", path, params=params, json=body)).json()
 
     def fields(self) -> dict[str, str]:
-        """The instance's lead fields by REST name, with their data types; asked for once."""
-        if self._fields is None:
-            described = self.get("/rest/v1/leads/describe.json").get("result") or []
-            self._fields = {str(one["rest"]["name"]): str(one["dataType"]) for one in described if one.get("rest")}
-        return self._fields
+        """The instance's lead fields by REST name, with their data types."""
+        now = self.clock.now()
+        known = self._fields.get(now)
+        if known is not None:
+            return known
+        described = self.get("/rest/v1/leads/describe.json").get("result") or []
+        found = {str(one["rest"]["name"]): str(one["dataType"]) for one in described if one.get("rest")}
+        return self._fields.put(found, now)
 
     def forget_fields(self) -> None:
         """Ask again next time: the fields have changed."""
-        self._fields = None
+        self._fields = _Described()
+
+    def activity_types(self) -> dict[str, ActivityType]:
+        """The instance's types of activities by their numbers."""
+        now = self.clock.now()
+        known = self._types.get(now)
+        if known is not None:
+            return known
+        listed = self.get("/rest/v1/activities/types.json").get("result") or []
+        found = {
+            str(one["id"]): ActivityType(
+                str(one.get("name", "")), tuple(str(each["name"]) for each in one.get("attributes") or ())
+            )
+            for one in listed
+        }
+        return self._types.put(found, now)
 
     def leads(self, ids: Sequence[str], fields: Sequence[str]) -> list[Any]:
         """Leads by id, at most `BATCH`; those that do not exist are left out."""
@@ -156,20 +183,6 @@ class MarketoApi:
                 yield FeedPage(kept, token, last)
             if last:
                 return
-
-
-def check_fields(api: MarketoApi, wanted: Sequence[str], place: object) -> None:
-    """Check that the instance has the fields that a connection maps.
-
-    Raises:
-        SettingsError: it lacks one.
-    """
-    known = api.fields()
-    for name in wanted:
-        if name not in known:
-            near = closest(name, known)
-            hint = f"; did you mean {near}?" if near else "; see the REST names in Admin > Field Management"
-            raise SettingsError(f"{place}: connection {api.http.account}: Marketo has no lead field {name}{hint}")
 
 
 def reasons(result: Mapping[str, Any]) -> tuple[set[str], str | None]:

@@ -10,8 +10,8 @@ from segserver.clock import parse_instant
 from segserver.connectors.base import Outcome, Status, Trigger
 from segserver.connectors.batches import batches, is_id, outcomes, rounds
 from segserver.connectors.calls import AnswerLost, ApiError, Call
-from segserver.connectors.marketo_api import BATCH, NO_SUCH_LEAD, NOT_A_LEAD_ID, MarketoApi
-from segserver.connectors.marketo_leads import ACTIVITIES
+from segserver.connectors.marketo_api import ACTIVITIES, BATCH, NOT_A_LEAD_ID, MarketoApi
+from segserver.connectors.marketo_codes import NO_SUCH_LEAD
 from segserver.errors import RetryLater
 
 LEADS_PER_CALL = 100
@@ -56,7 +56,7 @@ class Campaigns:
         nameless = [trigger for trigger, _ in asked if not is_id(trigger.address)]
         result = outcomes(nameless, Status.REJECTED, NOT_A_LEAD_ID)
         asked = [pair for pair in asked if is_id(pair[0].address)]
-        for group in _by_leads(asked):
+        for group in by_leads(asked):
             try:
                 result += self._judged(group)
             except (RetryLater, ApiError) as error:
@@ -147,8 +147,8 @@ def _campaign_of(item: Any) -> str:
     return str(item.get("primaryAttributeValueId") or item.get("campaignId") or "")
 
 
-def _by_leads(asked: Sequence[tuple[Trigger, datetime]]) -> Iterator[list[tuple[Trigger, datetime]]]:
-    """Groups of at most as many leads as one feed can be narrowed to."""
+def by_leads(asked: Sequence[tuple[Trigger, datetime]]) -> Iterator[list[tuple[Trigger, datetime]]]:
+    """Groups of triggers about at most as many leads as one feed can be narrowed to."""
     leads = list(dict.fromkeys(trigger.address for trigger, _ in asked))
     for chunk in batches(leads, LEADS_PER_FEED):
         members = set(chunk)

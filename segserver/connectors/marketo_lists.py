@@ -1,4 +1,8 @@
-"""Segments as Marketo static lists: found by name, created where missing, members added and removed."""
+"""Segments as Marketo static lists: found by name, created where missing, members added and removed.
+
+Lists are filled by calls of 300 ids and not by bulk import, however many there are: an import would take fewer calls,
+but it writes leads too, creates those it does not find, and says of each only later what became of it.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +12,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from segserver.connectors.base import Outcome, Status, Write
 from segserver.connectors.batches import batches, deliver, is_id, itself, outcomes, ready, rounds
 from segserver.connectors.calls import ApiError, Call
-from segserver.connectors.marketo_api import BATCH, NO_SUCH_LEAD, NOT_A_LEAD_ID, PASSING, MarketoApi, reasons
+from segserver.connectors.marketo_api import BATCH, NOT_A_LEAD_ID, MarketoApi, reasons
+from segserver.connectors.marketo_codes import NO_SUCH_ASSET, NO_SUCH_LEAD, NOT_IN_LIST, PASSING, splits
 
 MEMBER = "member"
 DEFAULT_FOLDER: Mapping[str, object] = {"id": 1, "type": "Folder"}
 
 _BY_NAME = "/rest/asset/v1/staticList/byName.json"
 _CREATE = "/rest/asset/v1/staticLists.json"
-_NO_SUCH_LIST = "1013"
 
 
 class StaticLists:
@@ -46,28 +50,26 @@ class StaticLists:
             for batch in batches([write for write in one_each if (write.value is not None) is adding], BATCH)
         ]
         yield from deliver(
-            work, lambda batch: self._change(name, batch), itself, splits=lambda error: error.status == 413
+            work, lambda batch: self._change(name, batch), itself, splits=lambda error: splits(error.status, error.code)
         )
 
-    def holds(self, name: str) -> dict[str, str]:
-        """Ids of the members; a list that does not exist has none."""
+    def holds(self, name: str) -> Iterator[dict[str, str]]:
+        """Ids of the members, page by page; a list that does not exist has none."""
         self._ids.pop(name, None)
         list_id = self._find(name)
-        held: dict[str, str] = {}
         more: dict[str, object] = {}
         while list_id is not None:
             answer = self._api.get(f"/rest/v1/lists/{list_id}/leads.json", fields="id", batchSize=BATCH, **more)
-            held |= {str(one["id"]): MEMBER for one in answer.get("result") or ()}
+            yield {str(one["id"]): MEMBER for one in answer.get("result") or ()}
             if not answer.get("nextPageToken"):
                 break
             more = {"nextPageToken": answer["nextPageToken"]}
-        return held
 
     def _change(self, name: str, batch: Sequence[Write]) -> list[Outcome]:
         try:
             return self._send(name, batch)
         except ApiError as error:
-            if error.code != _NO_SUCH_LIST:
+            if error.code != NO_SUCH_ASSET:
                 raise
             # Somebody deleted the list since we looked it up.
             self._ids.pop(name, None)
@@ -106,12 +108,17 @@ class StaticLists:
 
 
 def _outcome(write: Write, result: Mapping[str, object] | None) -> Outcome:
-    """A lead that does not exist cannot be added, and need not be removed; who is in or out already is fine."""
+    """A lead that does not exist cannot be added, and need not be removed; who is in or out already is fine.
+
+    What Marketo says of a lead that is in the list already is not documented, so every other reason is taken as that.
+    """
     if result is None:
         return Outcome(write, Status.FAILED, "Marketo's answer does not mention this lead")
     codes, text = reasons(result)
     if codes & PASSING:
         return Outcome(write, Status.FAILED, text)
     if NO_SUCH_LEAD in codes and write.value is not None:
+        return Outcome(write, Status.REJECTED, text)
+    if write.value is None and codes - {NO_SUCH_LEAD, NOT_IN_LIST}:
         return Outcome(write, Status.REJECTED, text)
     return Outcome(write, Status.CONFIRMED)

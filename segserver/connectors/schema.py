@@ -8,13 +8,19 @@ from typing import Any, ClassVar
 
 from marshmallow import ValidationError, validates_schema
 
+from segserver.connectors.hubspot_paths import versions_of
 from segserver.connectors.schema_base import Block, Declared, Names, Problem
 from segserver.connectors.schema_fields import (
+    DATASET,
+    LOCATION,
+    PROJECT,
     Address,
     Environment,
     Fields,
     Flag,
     Length,
+    Named,
+    Number,
     OneOf,
     Relative,
     Share,
@@ -23,11 +29,21 @@ from segserver.connectors.schema_fields import (
     TypeName,
     Whole,
 )
+from segserver.connectors.suggestions import cure
 from segserver.connectors.values import GRANTED, OPTED_OUT
 from segserver.specs.types import Kind
 
 EVERY = timedelta(hours=1)
 LATENCY = timedelta(minutes=10)
+READ_BACK = timedelta(days=7)
+"""Between two readings of an audience at its destination."""
+
+EXPORT_LATENCY = timedelta(days=1)
+"""Until an event of a day is in Google's daily table."""
+
+MOST_BYTES = 20_000_000_000
+"""That one query may read at BigQuery."""
+
 QUOTA = 0.5
 DATA_FILES = (".csv", ".parquet", ".jsonl", ".ndjson")
 MARKETING_EMAIL = ("SENT", "DELIVERED", "OPEN", "CLICK", "BOUNCE", "DROPPED", "DEFERRED", "SPAMREPORT", "STATUSCHANGE")
@@ -90,6 +106,18 @@ class Contacts(Declared):
     consent = Names(Block(Consent), load_default=dict)
 
 
+class HubSpotConsent(Consent):
+    """A property that speaks about one channel, and a subscription that must allow it too."""
+
+    subscription = Number()
+
+
+class HubSpotContacts(Contacts):
+    """How HubSpot's contacts are read."""
+
+    consent = Names(Block(HubSpotConsent), load_default=dict)
+
+
 class FileContacts(Contacts):
     """How contacts are read from files."""
 
@@ -132,17 +160,24 @@ class Event(Declared):
 _OF_STREAM: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "deals": (("at",), ("type",)),
     "marketing_email": (("type",), ("where", "at")),
+    "occurrences": (("type",), ("at",)),
 }
 """Which keys a HubSpot stream needs, and which it cannot use."""
 
 
 class HubSpotEvent(Event):
-    """An event made of deals, or of what marketing e-mails report."""
+    """An event made of deals, of what marketing e-mails report, or of occurrences such as page views."""
 
-    stream = OneOf("deals", "marketing_email", required=True)
+    stream = OneOf(*_OF_STREAM, required=True)
     where = Names(TextOrList(), free=True)
     at = Text(load_default=None)
-    type = OneOf(*MARKETING_EMAIL)
+    type = Text()
+
+    @validates_schema(skip_on_field_errors=False)
+    def _email_reports_one_of(self, data: Mapping[str, Any], **_: object) -> None:
+        word = data.get("type")
+        if data.get("stream") == "marketing_email" and word is not None and word not in MARKETING_EMAIL:
+            _refuse("type", "bad-value", f"{{key}} cannot be {word!r}", cure(word, MARKETING_EMAIL, "valid values"))
 
     @validates_schema(skip_on_field_errors=False)
     def _keys_of_stream(self, data: Mapping[str, Any], **_: object) -> None:
@@ -167,6 +202,14 @@ class MarketoEvent(Event):
 
     stream = OneOf("activities", required=True)
     type = Whole(required=True)
+
+
+class Ga4Event(Event):
+    """An event made of exported events of one name."""
+
+    stream = OneOf("export", required=True)
+    type = Text(required=True)
+    where = Names(TextOrList(), free=True)
 
 
 class FileEvent(Event):
@@ -197,6 +240,7 @@ class Reading(Connection):
     """What connections that are read have."""
 
     every = Length(zero=False, load_default=EVERY)
+    read_back = Length(data_key="read back", zero=False, load_default=READ_BACK)
 
     @validates_schema
     def _accounts_have_contacts(self, data: Mapping[str, Any], **_: object) -> None:
@@ -205,17 +249,42 @@ class Reading(Connection):
             _refuse("accounts", "missing-key", "no contact says which account is its own", hint, on_key=True)
 
 
+class Versions(Declared):
+    """Which version of HubSpot's interface is used, by area; a version is the year and month of its release."""
+
+    objects = OneOf(*versions_of("objects"))
+    associations = OneOf(*versions_of("associations"))
+    lists = OneOf(*versions_of("lists"))
+    properties = OneOf(*versions_of("properties"))
+    event_occurrences = OneOf(*versions_of("event_occurrences"))
+    custom_events = OneOf(*versions_of("custom_events"))
+    callbacks = OneOf(*versions_of("callbacks"))
+    communication_preferences = OneOf(*versions_of("communication_preferences"))
+    oauth = OneOf(*versions_of("oauth"))
+
+
 class HubSpot(Reading):
     """One HubSpot account."""
 
     token = Environment(required=True)
+    client_id = Address()
     client_secret = Environment()
     endpoint = Address(url=True)
+    versions = Block(Versions)
+    event = Text()
+    journal = Flag()
     quota = Share(load_default=QUOTA)
     latency = Length(zero=True, load_default=LATENCY)
-    contacts = Block(Contacts, required=True)
+    contacts = Block(HubSpotContacts, required=True)
     accounts = Block(Accounts)
     events = Names(Block(HubSpotEvent), load_default=dict)
+
+    @validates_schema
+    def _journal_has_an_app(self, data: Mapping[str, Any], **_: object) -> None:
+        missing = [key for key in ("client_id", "client_secret") if key not in data]
+        if data.get("journal") and missing:
+            hint = f"add {' and '.join(f'{key}: env:...' for key in missing)}, of the app that the journal belongs to"
+            _refuse("journal", "missing-key", "the journal is read as an app", hint, on_key=True)
 
 
 class Folder(Declared):
@@ -223,6 +292,13 @@ class Folder(Declared):
 
     id = Whole(required=True)
     type = OneOf("Folder", "Program", load_default="Folder")
+
+
+class CustomActivity(Declared):
+    """An activity that segserver writes at Marketo."""
+
+    type = Whole(required=True)
+    key = Text()
 
 
 class Marketo(Reading):
@@ -234,31 +310,72 @@ class Marketo(Reading):
     client_secret = Environment(required=True)
     endpoint = Address(url=True, required=True)
     webhook_secret = Environment()
+    flow_step_key = Environment()
     folder = Block(Folder)
+    activities = Names(Block(CustomActivity), free=True)
+    event = Block(CustomActivity)
     quota = Share(load_default=QUOTA)
     latency = Length(zero=True, load_default=LATENCY)
     contacts = Block(Contacts, required=True)
     events = Names(Block(MarketoEvent), load_default=dict)
 
 
+_WRITTEN_BY = ("measurement_id", "api_secret")
+_READ_BY = ("service_account", "property", "project")
+
+
 class Ga4(Connection):
-    """One Google Analytics 4 stream, which receives user properties."""
+    """One Google Analytics 4 property, which receives user properties and whose exported events are read."""
 
-    not_yet: ClassVar[Mapping[str, str]] = {
-        "contacts": "reading contacts from ga4 is",
-        "events": "reading events from ga4 is",
-    }
+    not_yet: ClassVar[Mapping[str, str]] = {"contacts": "reading contacts from ga4 is"}
 
-    measurement_id = Address(required=True)
-    api_secret = Environment(required=True)
+    measurement_id = Address()
+    api_secret = Environment()
     identity = Text(load_default="ga_client_id")
     endpoint = Address(url=True)
+    service_account = Environment()
+    property = Number()
+    project = Named(PROJECT, "the id of a project of Google Cloud")
+    dataset = Named(DATASET, "the name of a dataset of BigQuery")
+    location = Named(LOCATION, "a location of BigQuery, such as EU")
+    most_bytes = Whole(load_default=MOST_BYTES)
+    google_endpoint = Address(url=True)
+    user_identity = Text(load_default=None)
+    every = Length(zero=False, load_default=EVERY)
+    latency = Length(zero=True, load_default=EXPORT_LATENCY)
+    events = Names(Block(Ga4Event), load_default=dict)
+    channel_token = Environment()
+    push_audience = Text()
+    push_account = Text()
+    push_keys = Relative(".json")
+
+    @validates_schema
+    def _push_is_whole(self, data: Mapping[str, Any], **_: object) -> None:
+        keys = ("push_audience", "push_account", "push_keys")
+        given, missing = [key for key in keys if key in data], [key for key in keys if key not in data]
+        if given and missing:
+            hint = f"add {' and '.join(f'{key}: ...' for key in missing)}"
+            _refuse(given[0], "missing-key", "Pub/Sub's calls are believed by all three push_ keys", hint, on_key=True)
+
+    @validates_schema(pass_original=True, skip_on_field_errors=False)
+    def _has_what_it_needs(self, _data: object, original: Mapping[str, object], **_: object) -> None:
+        reads = bool(original.get("events"))
+        writes = not reads or str(original.get("audiences")).lower() == "true"
+        needed = [*(_READ_BY if reads else ()), *(_WRITTEN_BY if writes else ())]
+        problems = {
+            key: [Problem("missing-key", f"{key} is missing", f"add {key}: ...", True)]
+            for key in needed
+            if key not in original
+        }
+        if problems:
+            raise ValidationError(problems)
 
 
 class Files(Reading):
     """A folder of CSV, Parquet or JSON lines."""
 
     folder = Relative(load_default="audiences")
+    webhook_secret = Environment()
     latency = Length(zero=True, load_default=timedelta(0))
     contacts = Block(FileContacts)
     accounts = Block(FileAccounts)

@@ -97,6 +97,13 @@ class Whole(Written):
         return int(text)
 
 
+class Number(Whole):
+    """A whole number that names something at a vendor, as text."""
+
+    def _read(self, value: object) -> object:
+        return str(super()._read(value))
+
+
 class Share(Written):
     """A percentage, as 0 to 1."""
 
@@ -129,6 +136,26 @@ class Length(Written):
         if not span and not self._zero:
             raise refuse("bad-duration", "{key} cannot be 0", "write how long: 15 minutes")
         return span
+
+
+PROJECT = re.compile(r"(?:[a-z][a-z0-9.-]{0,62}:)?[a-z][a-z0-9-]{4,28}[a-z0-9]", re.ASCII)
+DATASET = re.compile(r"\w{1,1024}", re.ASCII)
+LOCATION = re.compile(r"[A-Za-z][A-Za-z0-9-]{1,40}", re.ASCII)
+
+
+class Named(Written):
+    """A name that becomes part of an address or a query, and so may hold nothing but what such a name holds."""
+
+    def __init__(self, pattern: re.Pattern[str], expected: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._pattern = pattern
+        self.expected = expected
+
+    def _read(self, value: object) -> object:
+        text = self.text_of(value)
+        if not self._pattern.fullmatch(text):
+            raise refuse("bad-value", f"{text!r} is not {self.expected}", "copy it from Google Cloud's console")
+        return text
 
 
 class TypeName(Written):

@@ -128,12 +128,6 @@ def verify_hubspot(
         )
 
 
-def sign_v3(method: str, public_url: str, body: bytes, secret: str, at: datetime) -> dict[str, str]:
-    """The headers with which HubSpot signs a request sent at an instant (naive UTC)."""
-    timestamp = str(to_epoch_ms(at))
-    return {_V3: _v3(method, public_url, body, timestamp, secret), _TIMESTAMP: timestamp}
-
-
 def verify_marketo(headers: Mapping[str, str], secret: str) -> None:
     """Check the shared secret of a Marketo webhook, which has no signature.
 
@@ -193,20 +187,27 @@ def _hubspot_event(item: Mapping[str, object], read: frozenset[str]) -> WebhookE
     if not about_contact or action not in _KINDS:
         return None
     name = str(item.get("propertyName") or "")
-    if action == "propertyChange" and (name.startswith(OWN_PREFIX) or name not in read):
+    if action == "propertyChange" and (name.startswith(OWN_PREFIX) or name not in read or _is_ours(item)):
         return None
-    source_id = next((item[field] for field in _id_fields(action) if item.get(field) is not None), None)
+    fields = _id_fields(action, str(item.get("associationType") or ""))
+    source_id = next((item[field] for field in fields if item.get(field) is not None), None)
     if isinstance(source_id, bool) or not isinstance(source_id, (int, str)):
         raise BadPayload(f"a {subject}.{action} notification names no contact")
     return WebhookEvent(_key(item), str(source_id), _KINDS[action], item)
 
 
-def _id_fields(action: str) -> tuple[str, ...]:
+def _is_ours(item: Mapping[str, object]) -> bool:
+    """Whether the app that is notified made the change itself."""
+    app = item.get("appId")
+    return item.get("changeSource") == "INTEGRATION" and app is not None and str(item.get("sourceId")) == str(app)
+
+
+def _id_fields(action: str, association: str) -> tuple[str, ...]:
     """Where a notification names its contact, best first; a merge is about who remains."""
-    return {
-        "merge": ("newObjectId", "primaryObjectId", "objectId"),
-        "associationChange": ("fromObjectId", "objectId"),
-    }.get(action, ("objectId",))
+    if action == "associationChange":
+        towards = association.endswith("_TO_CONTACT") and not association.startswith("CONTACT_")
+        return ("toObjectId", "objectId") if towards else ("fromObjectId", "objectId")
+    return ("newObjectId", "primaryObjectId", "objectId") if action == "merge" else ("objectId",)
 
 
 def _key(item: Mapping[str, object]) -> str:

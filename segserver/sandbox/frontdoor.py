@@ -13,24 +13,28 @@ from segserver.sandbox.faults import Fault, FaultPlan, FaultyApp
 from segserver.sandbox.hubspot.errors import HubSpotError
 from segserver.sandbox.marketo.errors import MarketoError, failure
 from segserver.sandbox.marketo.routes import IN_FLIGHT
-from segserver.sandbox.routing import json_body, json_response
+from segserver.sandbox.recording import RecordingApp, RequestLog
+from segserver.sandbox.routing import json_body, json_response, whole
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 
-def application(plan: FaultPlan, lock: threading.RLock) -> Flask:
-    """A Flask application in which faults happen and requests do not overlap; blueprints are added to it."""
+def application(plan: FaultPlan, log: RequestLog, lock: threading.RLock) -> Flask:
+    """A Flask application that faults hit and that notes requests, one at a time; blueprints are added to it."""
     app = Flask("segserver-sandbox", static_folder=None)
     for kind in (NotFound, MethodNotAllowed, BadRequest, UnsupportedMediaType):
         app.register_error_handler(kind, _refuse)
-    guarded = _OneAtATime(FaultyApp(app.wsgi_app, plan), lock)
+    guarded = _OneAtATime(RecordingApp(FaultyApp(app.wsgi_app, plan), log), lock)
     setattr(app, "wsgi_app", guarded)  # noqa: B010 - Flask's documented place for middleware is a method to mypy
     return app
 
 
 def control(
-    state: Callable[[], dict[str, object]], faults: Callable[..., None], add_campaign: Callable[[str], object]
+    state: Callable[[], dict[str, object]],
+    faults: Callable[..., None],
+    add_campaign: Callable[[str], object],
+    log: RequestLog,
 ) -> Blueprint:
     """The sandbox's own endpoints, which need no key and never fail on demand."""
     made = Blueprint("sandbox", __name__, url_prefix="/_sandbox")
@@ -38,6 +42,18 @@ def control(
     @made.get("/state")
     def show() -> Response:
         return json_response(state())
+
+    @made.get("/requests")
+    def requests() -> Response:
+        asked = request.args
+        after = whole(asked.get("after", 0))
+        found = log.to(asked.get("path", ""), asked.get("method"), asked.get("platform"))
+        return json_response({"requests": [one.to_dict() for one in found if one.number > after]})
+
+    @made.delete("/requests")
+    def forget() -> Response:
+        log.clear()
+        return Response(status=204)
 
     @made.post("/faults")
     def set_faults() -> Response:

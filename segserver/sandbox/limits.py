@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 
 class RollingWindow:
@@ -30,17 +30,17 @@ class RollingWindow:
 
 
 class DailyAllowance:
-    """At most `limit` calls per day; the day is UTC shifted by `offset`."""
+    """At most `limit` calls per day of a zone."""
 
-    def __init__(self, limit: int, offset: timedelta = timedelta(0)) -> None:
+    def __init__(self, limit: int, zone: tzinfo = UTC) -> None:
         self.limit = limit
-        self._offset = offset
+        self._zone = zone
         self._day: date | None = None
         self._used = 0
 
     def remaining(self, now: datetime) -> int:
         """How many more calls this day allows."""
-        today = (now + self._offset).date()
+        today = now.replace(tzinfo=UTC).astimezone(self._zone).date()
         if today != self._day:
             self._day, self._used = today, 0
         return self.limit - self._used
@@ -61,8 +61,9 @@ class Limits:
         hubspot_burst: calls per 10 seconds.
         hubspot_search: searches per second.
         hubspot_daily: calls per day.
+        hubspot_zone: the account's zone, whose midnight starts a day.
         marketo_burst: calls per 20 seconds.
-        marketo_daily: calls per day, US Central.
+        marketo_daily: calls per day; it starts at midnight of US Central standard time, in summer too.
         marketo_concurrent: calls at the same time.
     """
 
@@ -72,6 +73,7 @@ class Limits:
     marketo_burst: int = 100
     marketo_daily: int = 50_000
     marketo_concurrent: int = 10
+    hubspot_zone: str = "UTC"
 
 
 UNLIMITED = Limits(1_000_000, 1_000_000, 1_000_000_000, 1_000_000, 1_000_000_000, 1_000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from shlex import quote
 
 from segserver.clock import Clock, ShiftedClock, SystemClock
 from segserver.errors import SettingsError
@@ -67,7 +68,7 @@ def describe(sandbox: Sandbox, url: str) -> str:
     variables = sandbox.environ(url)
     if isinstance(sandbox.clock, ShiftedClock):
         variables["SEGSERVER_CLOCK_SHIFT"] = str(sandbox.clock.shift.total_seconds())
-    exports = "\n".join(f"export {name}={value}" for name, value in variables.items())
+    exports = "\n".join(f"export {name}={quote(value)}" for name, value in variables.items())
     return (
         f"sandbox at {url}, its clock at {sandbox.clock.now():%Y-%m-%d %H:%M} UTC\n"
         f"  hubspot: {contacts:,} contacts, {purchases:,} deals\n"

@@ -8,18 +8,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from flask import Flask
 
 from segserver.clock import Clock
-from segserver.sandbox import frontdoor, ga4, webhooks
+from segserver.sandbox import frontdoor, webhooks
 from segserver.sandbox.faults import Fault, FaultPlan
-from segserver.sandbox.ga4 import Ga4Property
+from segserver.sandbox.ga4 import routes as ga4_routes
+from segserver.sandbox.ga4.property import Ga4Property
 from segserver.sandbox.hubspot import routes as hubspot_routes
 from segserver.sandbox.hubspot.account import HubSpotAccount, WebhookEvent
+from segserver.sandbox.hubspot.workflows import Workflows
 from segserver.sandbox.limits import UNLIMITED, Limits
+from segserver.sandbox.marketo import flow_steps
 from segserver.sandbox.marketo import routes as marketo_routes
 from segserver.sandbox.marketo.account import MarketoAccount
+from segserver.sandbox.marketo.flow_steps import FlowSteps
 from segserver.sandbox.population import Activity, Population, Purchase
+from segserver.sandbox.recording import RequestLog
 from segserver.sandbox.serving import Server
 
 ALL_FAULTS = tuple(Fault)
+_SECRETS = ("_TOKEN", "_SECRET", "_KEY", "_CREDENTIALS", "_SERVICE_ACCOUNT")
 
 
 class Sandbox:
@@ -29,7 +35,10 @@ class Sandbox:
         app: the WSGI application; `serve` puts it behind a port.
         hubspot: the HubSpot account: `lists`, `properties(contact)`, `outbox`, ...
         marketo: the Marketo instance: `lists`, `lead(...)`, `requests` (campaign requests per lead), ...
+        workflows: what executes custom actions of the HubSpot account.
+        flow_steps: what calls Self-Service Flow Steps of the Marketo instance.
         ga4: the GA4 property: `user_properties` by client id, `events`.
+        requests: what was asked of the platforms, without secrets; `requests.to("/batch/update", "POST")`.
     """
 
     def __init__(
@@ -54,18 +63,22 @@ class Sandbox:
         self.clock = clock
         self.hubspot = HubSpotAccount(clock, population, allowed, seed)
         self.marketo = MarketoAccount(clock, population, allowed, seed)
-        self.ga4 = Ga4Property(seed)
+        self.workflows = Workflows(self.hubspot, clock)
+        self.flow_steps = FlowSteps(self.marketo, clock)
+        self.ga4 = Ga4Property(clock, seed)
         self.plan = FaultPlan()
+        self.requests = RequestLog(clock, self._secrets)
         self._seed = seed
         self._lock = threading.RLock()
         self.app = self._application()
 
     def _application(self) -> Flask:
-        app = frontdoor.application(self.plan, self._lock)
+        app = frontdoor.application(self.plan, self.requests, self._lock)
         app.register_blueprint(hubspot_routes.blueprint(self.hubspot))
         app.register_blueprint(marketo_routes.blueprint(self.marketo))
-        app.register_blueprint(ga4.blueprint(self.ga4))
-        app.register_blueprint(frontdoor.control(self.state, self.faults, self.marketo.add_campaign))
+        app.register_blueprint(flow_steps.blueprint(self.flow_steps))
+        app.register_blueprint(ga4_routes.blueprint(self.ga4))
+        app.register_blueprint(frontdoor.control(self.state, self.faults, self.marketo.add_campaign, self.requests))
         return app
 
     def serve(self, port: int = 0, host: str = "127.0.0.1") -> Server:
@@ -76,6 +89,7 @@ class Sandbox:
         """The environment variables that point connections at this sandbox, served at `url`."""
         return {
             "HUBSPOT_TOKEN": self.hubspot.token,
+            "HUBSPOT_CLIENT_ID": self.hubspot.client_id,
             "HUBSPOT_CLIENT_SECRET": self.hubspot.client_secret,
             "HUBSPOT_ENDPOINT": f"{url}/hubspot",
             "MARKETO_CLIENT_ID": self.marketo.client_id,
@@ -84,7 +98,12 @@ class Sandbox:
             "GA4_MEASUREMENT_ID": self.ga4.measurement_id,
             "GA4_API_SECRET": self.ga4.api_secret,
             "GA4_ENDPOINT": f"{url}/ga4",
+            "GA4_SERVICE_ACCOUNT": self.ga4.google.key_file(),
+            "GA4_GOOGLE_ENDPOINT": f"{url}/ga4",
         }
+
+    def _secrets(self) -> list[str]:
+        return [value for name, value in self.environ("").items() if name.endswith(_SECRETS)]
 
     # ---- things going wrong
 

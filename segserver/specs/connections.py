@@ -64,12 +64,14 @@ class ConsentSpec:
 
     Attributes:
         means: "opted out" (true forbids; missing allows) or "granted" (true allows; missing forbids).
+        subscription: HubSpot's id of a subscription that must allow the channel too; None: the field decides alone.
     """
 
     channel: str
     field: str
     means: str
     place: Span
+    subscription: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,7 @@ class ConnectionSpec:
         secrets: by the name of the setting ("token").
         options: further settings of that kind ("base_url", "measurement_id").
         accounts: how accounts are read; None if they are not.
+        read_back: time between two readings of an audience at its destination; None where there is nothing to read.
     """
 
     name: str
@@ -160,3 +163,4 @@ class ConnectionSpec:
     options: Mapping[str, object]
     place: Span
     accounts: AccountsSpec | None = None
+    read_back: timedelta | None = None

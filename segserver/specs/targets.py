@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+EVENT = "event"
+"""The kind of a target that holds nothing: who enters and leaves is told there, each once."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Target:
@@ -12,8 +15,8 @@ class Target:
     Attributes:
         connection: its name.
         kind: "list" (value "member"), "property" (a contact's property or field), "user property" (GA4),
-            or "file" (an audience file).
-        name: the list, property or file name at the destination.
+            "file" (an audience file), or "event" (who enters and leaves a segment is told by events).
+        name: the list, property or file name at the destination; of events the segment's.
     """
 
     connection: str

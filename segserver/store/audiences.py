@@ -41,7 +41,7 @@ def stage_addresses(session: Session, connection: str, *, identity: str | None, 
         identity: kind of identity that addresses contacts (GA4); None: the connection's own source ids.
         as_json: the address is all identities of the contact as one JSON object (files).
     """
-    name = _address_table(connection)
+    name = address_table(connection)
     if as_json:
         session.create_temp(
             name,
@@ -85,7 +85,7 @@ def desire_members(session: Session, segment: str, target: Target, value: str, a
             WHERE m.segment = ? AND NOT m.held_out {restricted}""",
             memberships=MEMBERSHIPS,
             contacts=CONTACTS,
-            addresses=_address_table(target.connection),
+            addresses=address_table(target.connection),
             restricted=_restricted("AND", "m", among),
         ),
         [target.connection, target.kind, target.name, value, segment],
@@ -105,7 +105,7 @@ def desire_values(session: Session, target: Target, origin: str, values: pa.Tabl
             LEFT JOIN {addresses} a ON a.contact_id = v.contact_id""",
             values="values to set",
             contacts=CONTACTS,
-            addresses=_address_table(target.connection),
+            addresses=address_table(target.connection),
         ),
         [target.connection, target.kind, target.name, origin],
     )
@@ -128,6 +128,7 @@ def difference(session: Session, as_of: datetime, among: str | None = None) -> p
         `connection`, `target_kind`, `target_name`, `contact_id`, `address`, `value` (null: clear), `origin`, `moved`
         (to clear, since the contact has another address there now), `held` (it has another value there now), `gone`
         (the contact is deleted or suppressed), `refused` (the destination refused this value lately, with `reason`),
+        `found` (what it holds there was read and not written by us) and `stood` (it stood there before the first push),
         ordered by target, contact and address.
     """
     return session.arrow(
@@ -146,6 +147,12 @@ def difference(session: Session, as_of: datetime, among: str | None = None) -> p
             ) a LEFT JOIN merges m ON m.loser = a.contact_id
             WHERE a.status IN ('failed', 'unknown')
         ),
+        found AS (
+            SELECT * FROM acknowledgements SEMI JOIN scope USING (connection, target_kind, target_name)
+            WHERE status IN ('confirmed', 'sent', 'found')
+            QUALIFY row_number() OVER (PARTITION BY connection, target_kind, target_name, address ORDER BY seq DESC) = 1
+                AND status = 'found'
+        ),
         changes AS (
             SELECT connection, target_kind, target_name, address,
                 coalesce(w.contact_id, h.contact_id, u.contact_id) AS contact_id, w.value, h.value IS NOT NULL AS held
@@ -156,12 +163,15 @@ def difference(session: Session, as_of: datetime, among: str | None = None) -> p
         )
         SELECT c.connection, c.target_kind, c.target_name, c.contact_id, c.address, c.value, o.origin,
             c.value IS NULL AND e.contact_id IS NOT NULL AS moved, c.held,
-            coalesce(k.suppressed OR k.deleted_at IS NOT NULL, true) AS gone, r.address IS NOT NULL AS refused, r.reason
+            coalesce(k.suppressed OR k.deleted_at IS NOT NULL, true) AS gone, r.address IS NOT NULL AS refused,
+            r.reason, f.address IS NOT NULL AS found, f.reason IS NOT NULL AS stood
         FROM changes c
         JOIN scope o USING (connection, target_kind, target_name)
         LEFT JOIN (SELECT DISTINCT connection, target_kind, target_name, contact_id FROM wanted) e
             USING (connection, target_kind, target_name, contact_id)
         LEFT JOIN contacts k ON k.contact_id = c.contact_id
+        LEFT JOIN found f ON f.connection = c.connection AND f.target_kind = c.target_kind
+            AND f.target_name = c.target_name AND f.address = c.address
         LEFT JOIN (SELECT * FROM refused WHERE acknowledged_at > $lately) r
             ON r.connection = c.connection AND r.target_kind = c.target_kind AND r.target_name = c.target_name
             AND r.address = c.address AND r.value IS NOT DISTINCT FROM c.value
@@ -226,14 +236,15 @@ def addresses(session: Session, connection: str, contacts: Iterable[str]) -> dic
     rows = session.rows(
         compose(
             "SELECT contact_id, address FROM {table} WHERE contact_id IN (SELECT unnest(?))",
-            table=_address_table(connection),
+            table=address_table(connection),
         ),
         [list(contacts)],
     )
     return {str(row["contact_id"]): str(row["address"]) for row in rows}
 
 
-def _address_table(connection: str) -> str:
+def address_table(connection: str) -> str:
+    """Name of the temporary table that `stage_addresses` makes."""
     return f"address {connection}"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -64,15 +64,28 @@ def latest_entries(session: Session, scenario: str) -> dict[str, StoredEntry]:
         "ORDER BY contact_id",
         [scenario],
     )
-    return {
-        str(row["contact_id"]): StoredEntry(
-            scenario=str(row["scenario"]),
-            contact_id=str(row["contact_id"]),
-            entered_at=cast("datetime", row["entered_at"]),
-            ended_at=cast("datetime | None", row["ended_at"]),
-            reason=cast("str | None", row["reason"]),
-            held_out=bool(row["held_out"]),
-            declaration=str(row["declaration"]),
-        )
-        for row in found
-    }
+    return {str(row["contact_id"]): _entry(row) for row in found}
+
+
+def entries_of(session: Session, contacts: Iterable[str]) -> list[StoredEntry]:
+    """Some contacts' passages: of each scenario the one that lasts, else the latest."""
+    found = session.rows(
+        "SELECT * FROM scenario_entries WHERE contact_id IN (SELECT unnest(?)) "
+        "QUALIFY row_number() OVER "
+        "(PARTITION BY scenario, contact_id ORDER BY ended_at IS NULL DESC, entered_at DESC) = 1 "
+        "ORDER BY contact_id, scenario",
+        [list(contacts)],
+    )
+    return [_entry(row) for row in found]
+
+
+def _entry(row: Mapping[str, object]) -> StoredEntry:
+    return StoredEntry(
+        scenario=str(row["scenario"]),
+        contact_id=str(row["contact_id"]),
+        entered_at=cast("datetime", row["entered_at"]),
+        ended_at=cast("datetime | None", row["ended_at"]),
+        reason=cast("str | None", row["reason"]),
+        held_out=bool(row["held_out"]),
+        declaration=str(row["declaration"]),
+    )

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 
 from segserver import relations
-from segserver.records import EventGone, EventRecord, SourceItem
+from segserver.records import EventGone, EventRecord, EventsWithin, SourceItem
 from segserver.relations import property_column
 from segserver.specs.catalog import Event
 from segserver.store import values
@@ -20,10 +20,16 @@ from segserver.store.session import Session, compose
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A group's events of one kind: the last word for each key; None where the source took it back."""
+    """A group's events of one kind.
+
+    Attributes:
+        records: the last word for each key; None where the source took it back.
+        stretches: of keys, of which nothing stays that is not among the records.
+    """
 
     event: Event
     records: Mapping[str, EventRecord | None]
+    stretches: Sequence[EventsWithin]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +50,16 @@ class Owners:
 def told(layout: Layout, items: Iterable[SourceItem]) -> list[Told]:
     """The events of a group by kind."""
     kinds: dict[str, dict[str, EventRecord | None]] = {}
+    stretches: dict[str, list[EventsWithin]] = {}
     for item in items:
         if isinstance(item, EventRecord):
             kinds.setdefault(item.event, {})[item.key] = item
         elif isinstance(item, EventGone):
             kinds.setdefault(item.event, {})[item.key] = None
-    return [Told(layout.catalog.events[name], records) for name, records in kinds.items()]
+        elif isinstance(item, EventsWithin):
+            kinds.setdefault(item.event, {})
+            stretches.setdefault(item.event, []).append(item)
+    return [Told(layout.catalog.events[name], kinds[name], stretches.get(name, ())) for name in kinds]
 
 
 def write_events(
@@ -73,9 +83,11 @@ def write_events(
         nobody += len(found) - len(owned)
         session.load("told_events", _arrow(kind.event, connection, owned, owners.latency, now))
         session.load("told_keys", values.texts({"event_key": list(kind.records)}))
+        stretches = {"low": [one.low for one in kind.stretches], "high": [one.high for one in kind.stretches]}
+        session.load("told_stretches", values.texts(stretches))
         _write(session, kind.event, connection)
     _keep_firsts(session, layout)
-    session.drop_temp("removed_events", "added_events", "told_events", "told_keys")
+    session.drop_temp("removed_events", "added_events", "told_events", "told_keys", "told_stretches")
     return nobody
 
 
@@ -102,10 +114,11 @@ def _write(session: Session, event: Event, connection: str) -> None:
         "present_events",
         compose(
             "SELECT e.rowid AS place FROM {table} e JOIN told_keys k ON k.event_key = e.event_key "
-            "WHERE e.connection = ?",
+            "WHERE e.connection = ? UNION SELECT e.rowid FROM {table} e "
+            "JOIN told_stretches s ON e.event_key >= s.low AND e.event_key < s.high WHERE e.connection = ?",
             table=table,
         ),
-        [connection],
+        [connection, connection],
     )
     if session.count("SELECT count(*) FROM present_events"):
         _make_room(session, event, table)

@@ -53,10 +53,13 @@ class Folded:
 
     Attributes:
         rows: records that differ from what is stored, by source id.
+        news: those that differ in more than the instant of their last modification; the others were written to by us,
+            or in fields that nobody reads.
         points: trait to the values its records took.
     """
 
     rows: Mapping[str, Row]
+    news: frozenset[str]
     points: Mapping[str, Sequence[Point]]
 
 
@@ -132,9 +135,10 @@ def fold(before: Mapping[str, Row], items: Iterable[SourceItem], contacts: Mappi
             for loser in item.losers:
                 state.remove(loser, item.at)
     changed = {source_id: row for source_id, row in state.rows.items() if not _same(row, before.get(source_id))}
+    news = {source_id for source_id, row in changed.items() if not _same(row, before.get(source_id), but=_DATES)}
     for row in changed.values():
         row["recorded_at"] = terms.now
-    return Folded(changed, state.points)
+    return Folded(changed, frozenset(news), state.points)
 
 
 def _overlaid(record: ContactRecord, old: Row | None, terms: Terms) -> Row:
@@ -167,5 +171,9 @@ def _after(instant: object, bound: datetime) -> bool:
     return isinstance(instant, datetime) and instant > bound
 
 
-def _same(new: Row, old: Row | None) -> bool:
-    return old is not None and all(old[name] == value for name, value in new.items() if name != "recorded_at")
+_RECORDED = frozenset({"recorded_at"})
+_DATES = frozenset({"recorded_at", "updated_at"})
+
+
+def _same(new: Row, old: Row | None, *, but: frozenset[str] = _RECORDED) -> bool:
+    return old is not None and all(old[name] == value for name, value in new.items() if name not in but)

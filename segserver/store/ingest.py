@@ -61,7 +61,8 @@ class Ingested:
     Attributes:
         contacts: those with any change, in their account or who else belongs to it too: whom a run over some contacts
             must look at.
-        records: source records of contacts and accounts that were new, differed or were deleted.
+        records: source records of contacts and accounts that were new, differed or were deleted; one that was only
+            modified in fields that nobody reads, such as those we write, is not among them.
         nobody: events left out because they name no contact (an identity that cannot be one).
         merged: contacts that ended in another.
     """
@@ -139,10 +140,18 @@ def _write_records(
             compose("DELETE FROM {table} WHERE source_id IN (SELECT source_id FROM changed_records)", table=table)
         )
     session.execute(compose("INSERT INTO {table} BY NAME SELECT * FROM changed_records", table=table))
-    session.execute("INSERT INTO touched_contacts SELECT contact_id FROM changed_records")
+    session.load("records_with_news", values.texts({"source_id": list(folded.news)}))
+    session.execute(
+        compose(
+            """INSERT INTO touched_contacts SELECT contact_id FROM changed_records c
+            WHERE source_id IN (SELECT source_id FROM records_with_news)
+                OR EXISTS (FROM {table} o WHERE o.contact_id = c.contact_id AND o.source_id <> c.source_id)""",
+            table=table,
+        )
+    )
     write_points(session, layout, spec.name, folded.points, now)
-    session.drop_temp("told_records", "changed_records")
-    return len(folded.rows)
+    session.drop_temp("told_records", "changed_records", "records_with_news")
+    return len(folded.news)
 
 
 def _source_ids(items: Sequence[SourceItem]) -> dict[str, None]:

@@ -63,7 +63,7 @@ def acknowledge(session: Session, acknowledgements: Sequence[Acknowledgement], n
 
 
 def acknowledged(session: Session, connections: Iterable[str] | None = None) -> pa.Table:
-    """What destinations hold as far as they said so: the last value confirmed or sent per target and address.
+    """What destinations hold as far as they said so: the last value confirmed, sent or found per target and address.
 
     Args:
         session: any.
@@ -71,7 +71,8 @@ def acknowledged(session: Session, connections: Iterable[str] | None = None) -> 
 
     Returns:
         `connection`, `target_kind`, `target_name`, `contact_id` (today's, after merges), `address`, `value` (never
-        null), `status` ("confirmed" or "sent"), `acknowledged_at`. The view of the same name has the same rows.
+        null), `status` ("confirmed", "sent", or "found" by reading back), `acknowledged_at`. The view of the same name
+        has the same rows.
     """
     return _of_connections(session, "acknowledged", connections)
 
@@ -95,6 +96,47 @@ def _of_connections(session: Session, view: str, connections: Iterable[str] | No
         ),
         {"some": None if connections is None else list(connections)},
     )
+
+
+def last_told(session: Session, target: Target) -> dict[str, datetime]:
+    """Address to when the last event there was acknowledged; those of whom none was told yet are missing."""
+    rows = session.rows(
+        """SELECT address, max(acknowledged_at) AS told_at FROM acknowledgements
+        WHERE connection = ? AND target_kind = ? AND target_name = ? AND status IN ('confirmed', 'sent')
+        GROUP BY address""",
+        [target.connection, target.kind, target.name],
+    )
+    return {str(row["address"]): cast("datetime", row["told_at"]) for row in rows}
+
+
+def echoes(session: Session, connection: str, changes: Iterable[tuple[str, str, str]]) -> set[tuple[str, str, str]]:
+    """Which changes that a platform tells of are our own last writing there, coming back.
+
+    Args:
+        session: any.
+        connection: who tells.
+        changes: address, property and its value; empty: cleared.
+    """
+    told = list(dict.fromkeys(changes))
+    names = ("address", "property", "value")
+    session.load("told_changes", texts({name: [one[at] for one in told] for at, name in enumerate(names)}))
+    found = session.rows(
+        """WITH written AS (
+            SELECT address, target_name AS property, coalesce(value, '') AS value, acknowledged_at AS written_at, seq
+            FROM acknowledgements
+            WHERE connection = $connection AND target_kind = 'property' AND status IN ('confirmed', 'unknown')
+            UNION ALL
+            SELECT address, campaign, coalesce(tokens ->> '$.value', ''), intended_at, seq
+            FROM intents WHERE connection = $connection
+        )
+        SELECT address, property, value FROM told_changes SEMI JOIN (
+            SELECT * FROM written SEMI JOIN told_changes USING (address, property)
+            QUALIFY row_number() OVER (PARTITION BY address, property ORDER BY written_at DESC, seq DESC) = 1
+        ) USING (address, property, value)""",
+        {"connection": connection},
+    )
+    session.drop_temp("told_changes")
+    return {(str(row["address"]), str(row["property"]), str(row["value"])) for row in found}
 
 
 # ---- touches -------------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
@@ -90,6 +90,31 @@ def contacts_for(session: Session, text: str, *, phone: str | None = None) -> li
         {"text": text, "phone": phone},
     )
     return [str(row["contact_id"]) for row in found]
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A contact's place in a segment: since when, and whether it is held out there."""
+
+    contact_id: str
+    segment: str
+    entered_at: datetime
+    held_out: bool
+
+
+def memberships_of(session: Session, contacts: Iterable[str]) -> list[Membership]:
+    """Every segment that some contacts are in."""
+    found = session.rows(
+        "SELECT contact_id, segment, entered_at, held_out FROM memberships WHERE contact_id IN (SELECT unnest(?)) "
+        "ORDER BY contact_id, segment",
+        [list(contacts)],
+    )
+    return [
+        Membership(
+            str(row["contact_id"]), str(row["segment"]), cast("datetime", row["entered_at"]), bool(row["held_out"])
+        )
+        for row in found
+    ]
 
 
 def segments_of(session: Session, contact_id: str) -> dict[str, datetime]:

@@ -89,6 +89,18 @@ def contacts_of(session: Session, connection: str, source_ids: Iterable[str]) ->
     return set(found["contact_id"].to_pylist())
 
 
+def contacts_by_source(session: Session, connection: str, source_ids: Iterable[str]) -> dict[str, str]:
+    """Whose a connection's living records are: source id to contact; records we do not know are missing."""
+    found = session.rows(
+        compose(
+            "SELECT source_id, contact_id FROM {source} WHERE deleted_at IS NULL AND source_id IN (SELECT unnest(?))",
+            source=source_table(connection),
+        ),
+        [list(source_ids)],
+    )
+    return {str(row["source_id"]): str(row["contact_id"]) for row in found}
+
+
 def colleagues(session: Session, contacts: Collection[str]) -> set[str]:
     """Some contacts, and all others of their accounts."""
     found = session.arrow(

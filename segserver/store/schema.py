@@ -56,6 +56,8 @@ _FIRST = (
         connection VARCHAR NOT NULL, target_kind VARCHAR NOT NULL, target_name VARCHAR NOT NULL,
         contact_id VARCHAR NOT NULL, address VARCHAR NOT NULL, value VARCHAR, status VARCHAR NOT NULL,
         acknowledged_at TIMESTAMP NOT NULL, reason VARCHAR)""",
+    """CREATE TABLE readings (connection VARCHAR NOT NULL, target_kind VARCHAR NOT NULL, target_name VARCHAR NOT NULL,
+        read_at TIMESTAMP NOT NULL, held BIGINT NOT NULL)""",
     # Intents and outcomes share one sequence: an outcome speaks of the last intent of its key before it.
     "CREATE SEQUENCE ledger_ids",
     """CREATE TABLE intents (seq BIGINT NOT NULL DEFAULT nextval('ledger_ids'), key VARCHAR NOT NULL,
@@ -70,7 +72,7 @@ _FIRST = (
         SELECT a.connection, a.target_kind, a.target_name, coalesce(m.survivor, a.contact_id) AS contact_id,
             a.address, a.value, a.status, a.acknowledged_at
         FROM (
-            SELECT * FROM acknowledgements WHERE status IN ('confirmed', 'sent')
+            SELECT * FROM acknowledgements WHERE status IN ('confirmed', 'sent', 'found')
             QUALIFY row_number() OVER (PARTITION BY connection, target_kind, target_name, address ORDER BY seq DESC) = 1
         ) a LEFT JOIN merges m ON m.loser = a.contact_id
         WHERE a.value IS NOT NULL""",
@@ -108,7 +110,17 @@ _SECOND = (
         staying BOOLEAN NOT NULL, models VARCHAR NOT NULL)""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND)
+_THIRD = (
+    # ---- questions of plug-ins that are answered later
+    "CREATE SEQUENCE asked_ids",
+    """CREATE TABLE asked (id BIGINT NOT NULL DEFAULT nextval('asked_ids'), surface VARCHAR NOT NULL,
+        connection VARCHAR NOT NULL, key VARCHAR NOT NULL, content VARCHAR NOT NULL, received_at TIMESTAMP NOT NULL,
+        UNIQUE (surface, connection, key))""",
+    """CREATE TABLE answered (id BIGINT NOT NULL, status VARCHAR NOT NULL, answer VARCHAR NOT NULL,
+        answered_at TIMESTAMP NOT NULL)""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD)
 """Statements that lead from each version to the next; never changed once released, only added to."""
 
 VERSION = len(MIGRATIONS)

@@ -1,9 +1,9 @@
-"""Who may call: tokens, and what a browser may be made to send by somebody else's page."""
+"""Who may call: tokens, what a browser may be made to send by somebody else's page, and the address that was called."""
 
 from __future__ import annotations
 
 import hmac
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from flask import abort, request
 
@@ -22,6 +22,13 @@ def require(token: str) -> None:
     """Refuse a request that does not show the token."""
     if not carries(token):
         abort(401, "send the token as `Authorization: Bearer ...`")
+
+
+def public_url(backend: Backend) -> str:
+    """The URL the platform called, which behind a proxy is not the one that arrived here; its query as it was sent."""
+    base = (backend.public_url or request.host_url).rstrip("/")
+    query = request.query_string.decode("latin-1")
+    return base + quote(request.path) + (f"?{query}" if query else "")
 
 
 def refuse_strangers(backend: Backend) -> None:

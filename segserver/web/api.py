@@ -5,9 +5,12 @@ from __future__ import annotations
 from flask import Blueprint, abort, jsonify, request
 from flask.typing import ResponseReturnValue
 
+from segserver.services import CheckSegment, MayContact, Question
 from segserver.web.access import carries, require
 from segserver.web.backend import Backend
-from segserver.web.schemas import MembersQuery, RunsQuery
+from segserver.web.schemas import MembersQuery, PermissionQuery, RunsQuery
+
+_NOBODY = "no contact, or more than one, has this id or identity"
 
 
 def blueprint(backend: Backend) -> Blueprint:
@@ -36,8 +39,22 @@ def blueprint(backend: Backend) -> Blueprint:
     def contact(key: str) -> ResponseReturnValue:
         found = backend.contact(key)
         if found is None:
-            abort(404, "no contact, or more than one, has this id or identity")
+            abort(404, _NOBODY)
         return jsonify(found)
+
+    @routes.get("/contacts/<path:key>/segments/<name>")
+    def standing(key: str, name: str) -> ResponseReturnValue:
+        return _answer(backend, key, CheckSegment(name))
+
+    @routes.get("/contacts/<path:key>/permission")
+    def permission(key: str) -> ResponseReturnValue:
+        return _answer(backend, key, MayContact(**PermissionQuery().load(request.args)))
+
+    @routes.post("/contacts/<path:key>/refresh")
+    def refresh(key: str) -> ResponseReturnValue:
+        if not backend.refresh(key):
+            abort(404, _NOBODY)
+        return jsonify(status="queued"), 202
 
     @routes.get("/runs")
     def runs() -> ResponseReturnValue:
@@ -49,6 +66,15 @@ def blueprint(backend: Backend) -> Blueprint:
         return jsonify(status="queued"), 202
 
     return routes
+
+
+def _answer(backend: Backend, key: str, question: Question) -> ResponseReturnValue:
+    found = backend.ask(key, question)
+    if found is None:
+        abort(404, _NOBODY)
+    if isinstance(found, str):
+        abort(404, found)
+    return jsonify(found)
 
 
 def health(backend: Backend) -> Blueprint:

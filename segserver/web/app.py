@@ -1,4 +1,4 @@
-"""The Flask application: wiring, error shapes and the access log; the handlers are in `api`, `hooks`, `internal`."""
+"""The Flask application: wiring, error shapes and the access log; the other modules have the handlers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 
 from segserver.clock import Clock
 from segserver.errors import RetryLater, SegserverError
-from segserver.web import access, api, hooks, internal
+from segserver.web import access, actions, api, flowstep, hooks, internal
 from segserver.web.backend import Backend
 
 LARGEST_BODY = 8 * 1024 * 1024
@@ -29,6 +29,8 @@ def create_app(backend: Backend, clock: Clock) -> Flask:
     app.register_blueprint(api.blueprint(backend))
     app.register_blueprint(api.health(backend))
     app.register_blueprint(hooks.blueprint(backend, clock))
+    app.register_blueprint(actions.blueprint(backend, clock))
+    app.register_blueprint(flowstep.blueprint(backend))
     app.register_blueprint(internal.blueprint(backend))
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(ValidationError, _validation_error)

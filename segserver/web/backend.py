@@ -6,6 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from segserver.connectors.base import WebhookEvent
+from segserver.connectors.notifications import PushSender
+from segserver.plugin.hubspot import Action
+from segserver.plugin.hubspot_actions import Execution
+from segserver.plugin.marketo import Service
+from segserver.services import Question
 from segserver.specs.connections import ConnectionSpec
 
 
@@ -48,6 +53,14 @@ class Backend(Protocol):
         """One contact, by its id or by any of its identities."""
         ...
 
+    def ask(self, key: str, question: Question) -> Mapping[str, object] | str | None:
+        """The answer to a question about a contact; a text says why there is none, None that nobody has this key."""
+        ...
+
+    def refresh(self, key: str) -> bool:
+        """Ask for one contact to be read at every connection and evaluated again; False: nobody has this key."""
+        ...
+
     def runs(self, limit: int) -> Sequence[Mapping[str, object]]:
         """The latest runs, newest first."""
         ...
@@ -68,8 +81,50 @@ class Backend(Protocol):
         """
         ...
 
+    def push_sender(self, spec: ConnectionSpec) -> PushSender:
+        """Whose Pub/Sub messages a connection believes.
+
+        Raises:
+            SettingsError: the connection does not say, or its file of keys cannot be read.
+        """
+        ...
+
     def accept(self, connection: str, events: Sequence[WebhookEvent]) -> int:
         """Keep notifications durably, ask for a run of their contacts, and say how many were new."""
+        ...
+
+    def execute_action(self, spec: ConnectionSpec, action: Action, execution: Execution) -> Mapping[str, str]:
+        """The output fields of a workflow action, or that its answer comes later, which is then kept durably."""
+        ...
+
+    def action_choices(self, body: bytes) -> Mapping[str, object]:
+        """A page of the choices of a workflow action's setting.
+
+        Raises:
+            BadPayload: the body does not ask for one.
+        """
+        ...
+
+    def submit_flow_step(self, spec: ConnectionSpec, service: Service, body: bytes) -> None:
+        """Keep an invocation of a flow step durably; its answers go out by callback.
+
+        Raises:
+            BadPayload: the body does not keep to the interface.
+            WrongSubscription: it is about another instance's leads.
+            TooMuchWaiting: too many wait already.
+        """
+        ...
+
+    def flow_step_choices(self, service: Service, body: bytes) -> Mapping[str, object]:
+        """The choices of a flow step's setting.
+
+        Raises:
+            BadPayload: the body does not ask for one.
+        """
+        ...
+
+    def flow_step_status(self, service: Service) -> Mapping[str, object]:
+        """What Marketo's service log says of a flow step every night."""
         ...
 
     def command(self, arguments: Sequence[str], write: Callable[[str], object], *, columns: int) -> int:

@@ -7,13 +7,21 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from urllib.parse import quote
 
 from flask import Blueprint, abort, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from segserver.clock import Clock
 from segserver.connectors.base import WebhookEvent
+from segserver.connectors.notifications import (
+    CHANNEL_TOKEN,
+    export_events,
+    push_event,
+    signed_events,
+    verify_channel,
+    verify_push,
+    verify_signed,
+)
 from segserver.connectors.signatures import (
     BadPayload,
     BadSignature,
@@ -24,6 +32,7 @@ from segserver.connectors.signatures import (
 )
 from segserver.errors import SettingsError
 from segserver.specs.connections import ConnectionSpec
+from segserver.web.access import public_url
 from segserver.web.backend import Backend
 
 log = logging.getLogger(__name__)
@@ -57,8 +66,23 @@ def blueprint(backend: Backend, clock: Clock) -> Blueprint:
 def _hubspot(backend: Backend, spec: ConnectionSpec, clock: Clock) -> Sequence[WebhookEvent]:
     body = request.get_data()
     secret = backend.secret(spec, "client_secret")
-    verify_hubspot(dict(request.headers), request.method, _public_url(backend), body, secret, clock.now())
+    verify_hubspot(dict(request.headers), request.method, public_url(backend), body, secret, clock.now())
     return hubspot_events(body, spec)
+
+
+def _files(backend: Backend, spec: ConnectionSpec, clock: Clock) -> Sequence[WebhookEvent]:
+    body = request.get_data()
+    verify_signed(dict(request.headers), body, backend.secret(spec, "webhook_secret"), clock.now())
+    return signed_events(body)
+
+
+def _ga4(backend: Backend, spec: ConnectionSpec, clock: Clock) -> Sequence[WebhookEvent]:
+    headers, body = dict(request.headers), request.get_data()
+    if CHANNEL_TOKEN in request.headers:
+        verify_channel(headers, backend.secret(spec, "channel_token"))
+        return export_events(body)
+    verify_push(headers, backend.push_sender(spec), clock.now())
+    return [push_event(body)]
 
 
 def _marketo(backend: Backend, spec: ConnectionSpec, clock: Clock) -> Sequence[WebhookEvent]:
@@ -69,12 +93,7 @@ def _marketo(backend: Backend, spec: ConnectionSpec, clock: Clock) -> Sequence[W
 _RECEIVERS: Mapping[str, Callable[[Backend, ConnectionSpec, Clock], Sequence[WebhookEvent]]] = {
     "hubspot": _hubspot,
     "marketo": _marketo,
+    "files": _files,
+    "ga4": _ga4,
 }
 """How each vendor's notifications are verified and read."""
-
-
-def _public_url(backend: Backend) -> str:
-    """The URL the platform called, which behind a proxy is not the one that arrived here; its query as it was sent."""
-    base = (backend.public_url or request.host_url).rstrip("/")
-    query = request.query_string.decode("latin-1")
-    return base + quote(request.path) + (f"?{query}" if query else "")

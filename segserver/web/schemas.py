@@ -21,6 +21,13 @@ class RunsQuery(Schema):
     limit = fields.Integer(load_default=20, validate=validate.Range(1, MOST_RUNS))
 
 
+class PermissionQuery(Schema):
+    """`GET /api/contacts/<key>/permission`: through what, and as which scenario's touch."""
+
+    channel = fields.String(load_default=None)
+    scenario = fields.String(load_default=None)
+
+
 class CommandBody(Schema):
     """`POST /internal/command`: a command line, without the program's name, and the width of its terminal."""
 

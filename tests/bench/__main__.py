@@ -16,7 +16,7 @@ from pathlib import Path
 
 import duckdb
 
-from tests.bench import checking, evaluating, ingesting, language, ruletests, workload
+from tests.bench import checking, evaluating, ingesting, language, notifying, ruletests, workload
 
 
 def main(arguments: argparse.Namespace) -> None:
@@ -29,6 +29,7 @@ def main(arguments: argparse.Namespace) -> None:
     rule_tests()
     evaluation(segments, arguments)
     ingestion(arguments)
+    notifications()
     say(f"\npeak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2:.1f} GiB")
 
 
@@ -63,6 +64,17 @@ def rule_tests() -> None:
             "one, with process start": ruletests.alone(),
         }
     table(["`test` blocks", "seconds"], [[name, f"{seconds:.2f} s"] for name, seconds in rows.items()])
+
+
+def notifications() -> None:
+    """What a platform waits for its webhook to be answered while a run is going on."""
+    contacts, calls = 5_000, 200
+    with tempfile.TemporaryDirectory() as folder:
+        waits = notifying.answering(Path(folder), contacts, calls)
+    during = "during a run" if waits.run_went_on else "partly during a run"
+    rows = {"median": waits.median, "99 of 100 within": waits.percentile, "longest": waits.longest}
+    header = [f"answer to a webhook of 100 events, {calls} calls by {notifying.SENDERS} senders", during]
+    table(header, [[name, f"{seconds * 1000:.0f} ms"] for name, seconds in rows.items()])
 
 
 def evaluation(segments: list[workload.Segment], arguments: argparse.Namespace) -> None:

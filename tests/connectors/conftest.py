@@ -15,6 +15,11 @@ import responses
 from segserver.clock import FixedClock
 from segserver.connectors import declarations
 from segserver.connectors.build import Connector, build
+from segserver.records import Cursor, SourceItem
+from segserver.sandbox.population import Person, Population
+from segserver.sandbox.recording import Recorded
+from segserver.sandbox.server import Sandbox
+from segserver.sandbox.serving import Server
 
 NOW = datetime(2026, 11, 22, 12, 0)
 
@@ -78,3 +83,68 @@ def sent(call: responses.Call) -> Any:
 def sent_fixture() -> Callable[[responses.Call], Any]:
     """Reads the JSON body of a request."""
     return sent
+
+
+# ---- HubSpot's stand-in --------------------------------------------------------------------------------------------
+
+
+class HubSpotStage:
+    """A HubSpot account of a few contacts, and connections to it.
+
+    Attributes:
+        account: the stand-in's state.
+        clock: of both sides.
+    """
+
+    def __init__(self, clock: FixedClock, sandbox: Sandbox, server: Server) -> None:
+        self.clock = clock
+        self.sandbox = sandbox
+        self.account = sandbox.hubspot
+        self._server = server
+        self._cursors: dict[str, Cursor] = {}
+
+    def connect(self, text: str) -> Connector:
+        """A connection from the text of its file."""
+        spec, findings = declarations.load("crm", dedent(text), "connectors/crm.yml")
+        assert spec is not None, findings
+        environ = self._server.environ
+        sleep = Sleeper(self.clock)
+        return build(spec, clock=self.clock, sleep=sleep, environ=environ, workspace_dir=Path(), limits=False)
+
+    def pull(self, connector: Connector, stream: str) -> list[SourceItem]:
+        """What the next pull of a stream brings; it goes on where the last one ended."""
+        assert connector.source is not None
+        pages = list(connector.source.read(stream, self._cursors.get(stream), self.clock.now()))
+        assert [page.complete_through for page in pages][-1] == self.clock.now()
+        assert {page.complete_through for page in pages[:-1]} <= {None}
+        self._cursors[stream] = json.loads(json.dumps(pages[-1].cursor))
+        return [item for page in pages for item in page.items]
+
+    def cursor(self, stream: str) -> Cursor:
+        """Where the next pull of a stream begins."""
+        return self._cursors[stream]
+
+    def forget(self, stream: str) -> None:
+        """Let the next pull of a stream begin at the beginning."""
+        del self._cursors[stream]
+
+    def later(self, **by: float) -> None:
+        """Move the clock."""
+        self.clock.advance(timedelta(**by))
+
+    def asked(self, part: str) -> list[Recorded]:
+        """The requests so far whose path holds a text."""
+        return self.sandbox.requests.to(part)
+
+
+@pytest.fixture
+def hubspot() -> Iterator[HubSpotStage]:
+    """Three contacts, 100001 Ada, 100002 Ben and 100003 Cleo, without deals or companies."""
+    clock = FixedClock(NOW)
+    people = tuple(
+        Person(f"{name}@example.com", NOW - timedelta(days=days), {"country": "FR"}, in_marketo=False)
+        for name, days in (("ada", 3), ("ben", 2), ("cleo", 1))
+    )
+    sandbox = Sandbox(clock, Population(people, (), ()))
+    with sandbox.serve() as server:
+        yield HubSpotStage(clock, sandbox, server)

@@ -52,7 +52,8 @@ def test_every_key_has_its_row_and_no_row_is_without_a_key(kind: str) -> None:
     common, own = _rows("Common to all kinds"), _rows(TITLES[kind])
     shared = _rows("Contacts") | _rows("Accounts") | _rows("Events")
     keys = set(found.pop(""))
-    keys |= {f"folder.{key}" for key in found.pop("folder", ())}
+    for block in ("activities", "event", "folder", "versions"):
+        keys |= {f"{block}.{key}" for key in found.pop(block, ())}
     keys |= set(found.get("contacts", ())) | set(found.get("events", ()))
     keys |= {f"accounts.{key}" for key in found.pop("accounts", ())}
     nested = {"contacts.traits", "contacts.consent", "accounts.traits", "events.properties"}

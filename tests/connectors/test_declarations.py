@@ -179,7 +179,8 @@ def test_a_marketo_activity_has_a_number_for_its_type() -> None:
 def test_a_ga4_connection_needs_only_its_stream_and_secret() -> None:
     spec = _good("kind: ga4\nmeasurement_id: G-1\napi_secret: env:S\naudiences: true\n")
     assert spec.contacts is None
-    assert spec.options == {"measurement_id": "G-1", "identity": "ga_client_id"}
+    assert spec.events == ()
+    assert spec.options.items() >= {"measurement_id": "G-1", "identity": "ga_client_id", "user_identity": None}.items()
 
 
 def test_files_say_where_rows_lie_and_what_names_them() -> None:

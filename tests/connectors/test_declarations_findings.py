@@ -8,11 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segserver.connectors.declarations import load, validated
-from segserver.connectors.schema import KINDS, Ga4
+from segserver.connectors.schema import EVERY, EXPORT_LATENCY, KINDS, MOST_BYTES, Ga4
 from segserver.connectors.schema_fields import Variable
 from segserver.connectors.suggestions import cure
 from segserver.errors import Diagnostic, Severity
 
+GA4_READ = """\
+kind: ga4
+service_account: env:GA4_SERVICE_ACCOUNT
+property: 1
+events: {view: {stream: export, type: page_view}}
+"""
 HUBSPOT = """\
 kind: hubspot
 token: env:HUBSPOT_TOKEN
@@ -133,7 +139,13 @@ def test_a_file_with_many_mistakes_has_each_at_its_place() -> None:
         ("kind: [hubspot]\n", [("unknown-kind", 1, 7)]),
         ("kind: hubspot\n", [("missing-key", 1, 1), ("missing-key", 1, 1)]),
         ("kind: files\n", [("missing-key", 1, 1)]),
-        ("kind: ga4\nmeasurement_id: G\napi_secret: env:S\nevents: {}\n", [("not-supported-yet", 4, 1)]),
+        ("kind: ga4\nmeasurement_id: G\napi_secret: env:S\ncontacts: {}\n", [("not-supported-yet", 4, 1)]),
+        ("kind: ga4\nevents: {view: {stream: export, type: page_view}}\n", [("missing-key", 1, 1)] * 3),
+        (GA4_READ + "project: 'x`; DROP'\n", [("bad-value", 5, 10)]),
+        (GA4_READ + "project: my-project\ndataset: a.b\n", [("bad-value", 6, 10)]),
+        (GA4_READ + "project: my-project\nlocation: E U\n", [("bad-value", 6, 11)]),
+        (GA4_READ + "project: my-project\nmost_bytes: 10 GB\n", [("wrong-type", 6, 13)]),
+        (GA4_READ + "project: my-project\naudiences: true\n", [("missing-key", 1, 1)] * 2),
         (HUBSPOT + "endpoint: ftp://x\n", [("bad-value", 5, 11)]),
         (HUBSPOT + "endpoint: https://me:pw@x\n", [("secret-in-clear", 5, 11)]),
         (HUBSPOT + "endpoint: https://[x\n", [("bad-value", 5, 11)]),
@@ -141,6 +153,8 @@ def test_a_file_with_many_mistakes_has_each_at_its_place() -> None:
         (HUBSPOT + "client_secret: 'env:'\n", [("bad-name", 5, 16)]),
         (HUBSPOT + "every: 0 minutes\n", [("bad-duration", 5, 8)]),
         (HUBSPOT + "every: 15\n", [("bad-duration", 5, 8)]),
+        (HUBSPOT + "read back: never\n", [("bad-duration", 5, 12)]),
+        (HUBSPOT + "read back: 0 days\n", [("bad-duration", 5, 12)]),
         (HUBSPOT + "quota: 0%\n", [("bad-value", 5, 8)]),
         (HUBSPOT + "quota: 0.5\n", [("bad-value", 5, 8)]),
         (HUBSPOT + "events: [a]\n", [("wrong-type", 5, 9)]),
@@ -170,6 +184,9 @@ def test_a_file_with_many_mistakes_has_each_at_its_place() -> None:
         (HUBSPOT + "  traits: {home: {from: [lat, lon]}}\n", [("bad-value", 5, 25)]),
         (HUBSPOT + "  traits: {home: {from: [a, b], type: place, history: true}}\n", [("bad-value", 5, 46)]),
         (MARKETO + "accounts: {traits: {x: y}}\n", [("not-supported-yet", 7, 1)]),
+        (MARKETO + "activities: {due: {key: k}}\n", [("missing-key", 7, 14)]),
+        (MARKETO + "activities: {due: {type: due, kay: k}}\n", [("wrong-type", 7, 26), ("unknown-key", 7, 31)]),
+        (MARKETO + "activities: {}\n", [("wrong-type", 7, 13)]),
     ],
 )
 def test_each_mistake_is_found_at_its_key_or_value(source: str, expected: list[tuple[str, int, int]]) -> None:
@@ -213,7 +230,7 @@ def test_a_file_whose_name_cannot_stand_in_rules_is_refused(name: str) -> None:
 @pytest.mark.parametrize(
     ("source", "hint"),
     [
-        ("kind: hubspt\n", "did you mean hubspot? kinds: hubspot, marketo, ga4, files"),
+        ("kind: hubspt\n", "did you mean hubspot? kinds: files, ga4, hubspot, marketo"),
         (
             HUBSPOT + "  trait: {a: b}\n",
             "did you mean traits? valid keys: identities, traits, created, account, consent",
@@ -241,6 +258,11 @@ def test_another_yaml_file_is_checked_against_its_own_keys() -> None:
             "measurement_id": "G",
             "api_secret": Variable("S"),
             "identity": "ga_client_id",
+            "user_identity": None,
+            "most_bytes": MOST_BYTES,
+            "every": EVERY,
+            "latency": EXPORT_LATENCY,
+            "events": {},
         },
         (),
     )

@@ -40,6 +40,13 @@ def _remove(contact: str, target: Target = HOT, **identities: str) -> Write:
     return Write(target, contact, address(identities), None)
 
 
+def _held(destination: FilesConnector, target: Target) -> dict[str, str]:
+    """Everything a destination says that it holds at a target."""
+    found = destination.holds(target)
+    assert found is not None
+    return {address: value for page in found.pages for address, value in page.items()}
+
+
 def _push(shop: FilesConnector, *writes: Write) -> list[Outcome]:
     outcomes = [outcome for batch in shop.write(writes) for outcome in batch]
     assert sorted(map(id, (outcome.item for outcome in outcomes))) == sorted(map(id, writes))
@@ -59,7 +66,7 @@ def test_members_are_rows_with_their_identities(tmp_path: Path, shop: FilesConne
 def test_a_push_changes_only_what_it_names(shop: FilesConnector) -> None:
     _push(shop, _add("c1", email="a@x"), _add("c2", email="b@x"))
     _push(shop, _remove("c1", email="a@x"), _add("c3", email="c@x"), _add("c2", email="b2@x"))
-    assert shop.holds(HOT) == {address({"email": "b2@x"}): MEMBER, address({"email": "c@x"}): MEMBER}
+    assert _held(shop, HOT) == {address({"email": "b2@x"}): MEMBER, address({"email": "c@x"}): MEMBER}
 
 
 @pytest.mark.parametrize("first", ["set", "clear"])
@@ -67,13 +74,13 @@ def test_a_contact_whose_identities_changed_stays_whichever_write_comes_first(sh
     _push(shop, _add("c1", email="a@x"))
     writes = [_add("c1", email="b@x"), _remove("c1", email="a@x")]
     _push(shop, *(writes if first == "set" else reversed(writes)))
-    assert shop.holds(HOT) == {address({"email": "b@x"}): MEMBER}
+    assert _held(shop, HOT) == {address({"email": "b@x"}): MEMBER}
 
 
 def test_the_row_of_a_merged_contact_leaves_though_its_id_has_ended(shop: FilesConnector) -> None:
     _push(shop, _add("loser", email="a@x"), _add("winner", email="b@x"))
     _push(shop, _remove("winner", email="a@x"))
-    assert shop.holds(HOT) == {address({"email": "b@x"}): MEMBER}
+    assert _held(shop, HOT) == {address({"email": "b@x"}): MEMBER}
 
 
 def test_the_same_push_again_changes_nothing(tmp_path: Path, shop: FilesConnector) -> None:
@@ -88,7 +95,7 @@ def test_an_audience_that_empties_keeps_its_header(tmp_path: Path, shop: FilesCo
     _push(shop, _add("c1", email="a@x"))
     _push(shop, _remove("c1", email="a@x"))
     assert (tmp_path / "audiences" / "hot.csv").read_bytes() == b"contact_id\r\n"
-    assert shop.holds(HOT) == {}
+    assert _held(shop, HOT) == {}
 
 
 def test_parquet_holds_the_same_members_as_plain_text(tmp_path: Path, shop: FilesConnector) -> None:
@@ -99,13 +106,13 @@ def test_parquet_holds_the_same_members_as_plain_text(tmp_path: Path, shop: File
         {"contact_id": "c1", "email": "=1+1", "phone": None},
         {"contact_id": "c2", "email": None, "phone": "1"},
     ]
-    assert shop.holds(target) == {address({"email": "=1+1"}): MEMBER, address({"phone": "1"}): MEMBER}
+    assert _held(shop, target) == {address({"email": "=1+1"}): MEMBER, address({"phone": "1"}): MEMBER}
     _push(shop, _remove("c1", target, email="=1+1"), _remove("c2", target, phone="1"))
-    assert shop.holds(target) == {}
+    assert _held(shop, target) == {}
 
 
 def test_a_target_that_was_never_written_holds_nobody(shop: FilesConnector) -> None:
-    assert shop.holds(HOT) == {}
+    assert _held(shop, HOT) == {}
 
 
 def test_the_folder_is_the_declared_one(tmp_path: Path) -> None:
@@ -136,7 +143,7 @@ def test_a_formula_gets_an_apostrophe_and_reads_back_as_it_was(
     _push(shop, _add("c1", email=value))
     with (tmp_path / "audiences" / "hot.csv").open(newline="") as file:
         assert list(csv.reader(file))[1] == ["c1", cell]
-    assert shop.holds(HOT) == {address({"email": value}): MEMBER}
+    assert _held(shop, HOT) == {address({"email": value}): MEMBER}
 
 
 VALUE = st.text(st.characters(exclude_categories=("Cs",)), min_size=1)
@@ -150,7 +157,7 @@ def test_whatever_is_written_is_held(
     shop = _connector(tmp_path_factory.mktemp("audiences"))
     target = Target("shop", "file", name)
     _push(shop, *(_add(contact, target, **identities) for contact, identities in members.items()))
-    assert shop.holds(target) == {address(identities): MEMBER for identities in members.values()}
+    assert _held(shop, target) == {address(identities): MEMBER for identities in members.values()}
 
 
 # ---- refusals ------------------------------------------------------------------------------------------------------
@@ -202,7 +209,7 @@ def test_a_foreign_parquet_file_is_left_alone(tmp_path: Path, shop: FilesConnect
 def test_an_address_that_is_none_is_rejected_and_the_others_go_on(shop: FilesConnector, text: str) -> None:
     bad = Write(HOT, "c1", text, MEMBER)
     assert _statuses(shop, bad, _add("c2", email="b@x")) == [Status.REJECTED, Status.CONFIRMED]
-    assert shop.holds(HOT) == {address({"email": "b@x"}): MEMBER}
+    assert _held(shop, HOT) == {address({"email": "b@x"}): MEMBER}
 
 
 def test_a_crash_while_writing_leaves_the_old_file(
@@ -217,7 +224,7 @@ def test_a_crash_while_writing_leaves_the_old_file(
         patched.setattr(os, "fsync", full)
         (outcome,) = _push(shop, _add("c2", email="b@x"))
     assert (outcome.status, outcome.reason) == (Status.FAILED, "hot.csv cannot be written: No space left on device")
-    assert shop.holds(HOT) == {address({"email": "a@x"}): MEMBER}
+    assert _held(shop, HOT) == {address({"email": "a@x"}): MEMBER}
     assert _statuses(shop, _add("c2", email="b@x")) == [Status.CONFIRMED]
     assert [path.name for path in (tmp_path / "audiences").iterdir()] == ["hot.csv"]
 

@@ -52,15 +52,25 @@ def test_the_properties_of_a_client_go_in_one_call_of_at_most_twenty_five(
     assert platform.calls[0].request.url == f"{COLLECT}?measurement_id=G-ABC&api_secret=api-secret"
 
 
-def test_a_cleared_property_is_set_to_a_neutral_word_and_ads_are_denied(
+def test_a_cleared_property_is_set_to_a_neutral_value_and_ads_are_denied(
     web: Destination, platform: responses.RequestsMock, sent: Any
 ) -> None:
     platform.post(COLLECT, status=204)
     apply(web, [write("seg_channel", None)])
     body = sent(platform.calls[0])
-    assert body["user_properties"] == {"seg_channel": {"value": "none"}}
+    assert body["user_properties"] == {"seg_channel": {"value": "0"}}
     assert set(body["consent"].values()) == {"DENIED"}
-    assert len(body["events"][0]["name"]) <= 40
+
+
+def test_an_event_tells_of_each_property_who_entered_and_who_left(
+    web: Destination, platform: responses.RequestsMock, sent: Any
+) -> None:
+    platform.post(COLLECT, status=204)
+    apply(web, [write("seg_a"), write("seg_b", None), write("seg_channel", "email")])
+    events = sent(platform.calls[0])["events"]
+    assert {event["name"] for event in events} == {"segserver_segment_update"}
+    told = [(event["params"]["segment_key"], event["params"]["action"]) for event in events]
+    assert told == [("seg_a", "enter"), ("seg_b", "exit"), ("seg_channel", "update")]
 
 
 @pytest.mark.parametrize(

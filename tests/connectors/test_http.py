@@ -15,8 +15,9 @@ from urllib3.exceptions import NewConnectionError
 
 from segserver.clock import FixedClock
 from segserver.connectors.auth import Bearer
-from segserver.connectors.calls import AnswerLost, ApiError, Call
+from segserver.connectors.calls import Answer, AnswerLost, ApiError, Call, Move, Verdict
 from segserver.connectors.http import ATTEMPTS, HttpClient
+from segserver.connectors.limits import AccountLimits, Allowance, Budgets
 from segserver.errors import RetryLater, SettingsError
 
 BASE = "https://api.example.com"
@@ -189,3 +190,52 @@ def test_a_password_of_netrc_does_not_take_the_place_of_our_key(
     platform.get(URL, json={})
     client.request(Call("GET", "/things"))
     assert platform.calls[0].request.headers["Authorization"] == "Bearer pat-secret"
+
+
+def test_what_has_to_come_first_is_done_once_and_again_only_if_it_failed(
+    clock: FixedClock, sleep: Any, platform: responses.RequestsMock
+) -> None:
+    platform.get(URL, json={})
+    done: list[bool] = []
+
+    def introduce() -> None:
+        done.append(len(platform.calls) == 0)
+        if len(done) == 1:
+            raise RetryLater("not now")
+
+    client = HttpClient(BASE, account="crm", clock=clock, sleep=sleep, before_first=introduce)
+    with pytest.raises(RetryLater):
+        client.request(Call("GET", "/things"))
+    for _ in range(3):
+        client.request(Call("GET", "/things"))
+    assert done == [True, True]
+
+
+def test_waits_grow_with_the_attempts_where_the_platform_counts_so(
+    clock: FixedClock, sleep: Any, platform: responses.RequestsMock
+) -> None:
+    platform.get(URL, status=429)
+
+    def judge(call: Call, answer: Answer) -> Verdict:
+        return Verdict(Move.RETRY, "429", "too many", per_attempt=10.0)
+
+    client = HttpClient(BASE, account="crm", clock=clock, sleep=sleep, judge=judge)
+    with pytest.raises(RetryLater):
+        client.request(Call("GET", "/things"))
+    assert [round(nap // 10) for nap in sleep.naps] == [1, 2, 3, 4]
+
+
+def test_a_refusal_of_the_account_holds_back_its_other_callers(
+    clock: FixedClock, sleep: Any, platform: responses.RequestsMock
+) -> None:
+    platform.get(URL, status=429, headers={"Retry-After": "7"})
+    platform.get(URL, json={})
+    limits = AccountLimits(Allowance(100, 10), {}, None, "UTC")
+    budgets = Budgets(clock, sleep)
+    one, other = (budgets.budget(name, "account 1", limits, 0.5) for name in "ab")
+    began = clock.now()
+    HttpClient(BASE, account="a", clock=clock, sleep=sleep, budget=one).request(Call("GET", "/things"))
+    assert 7 <= (clock.now() - began).total_seconds() <= 8
+    one.refused(60)
+    with other.spend():
+        assert (clock.now() - began).total_seconds() >= 67

@@ -13,7 +13,7 @@ import pytest
 import responses
 
 from segserver.connectors.build import Connector
-from segserver.errors import SettingsError
+from segserver.errors import RetryLater, SettingsError
 from segserver.records import AccountGone, AccountRecord, Change, ContactRecord, Deletion, EventGone, EventRecord, Merge
 
 API = "https://api.hubapi.com"
@@ -335,10 +335,24 @@ class TestFreshCopies:
         record, merge = self.read(plain, ["2"])
         assert (record.source_id, merge.losers) == ("1", ("2",))
 
-    def test_nobody_is_deleted_because_a_read_failed(self, plain: Connector, platform: responses.RequestsMock) -> None:
+    def test_what_could_not_be_read_is_asked_for_again(
+        self, plain: Connector, platform: responses.RequestsMock, sent: Any
+    ) -> None:
         failed = {"category": "INTERNAL_ERROR", "message": "...", "context": {"ids": ["2"]}}
         platform.post(f"{CONTACTS}/batch/read", json=page(contact(1)) | {"errors": [failed]}, status=207)
-        assert [item.source_id for item in self.read(plain, ["1", "2"])] == ["1"]
+        platform.post(f"{CONTACTS}/batch/read", json=page(contact(2)))
+        assert [item.source_id for item in self.read(plain, ["1", "2"])] == ["1", "2"]
+        assert sent(platform.calls[1])["inputs"] == [{"id": "2"}]
+
+    @pytest.mark.parametrize("context", [{"ids": ["2"]}, {}], ids=["naming the id", "naming nothing"])
+    def test_nobody_is_deleted_or_passed_over_because_a_read_failed(
+        self, plain: Connector, platform: responses.RequestsMock, context: dict[str, list[str]]
+    ) -> None:
+        failed = {"category": "INTERNAL_ERROR", "message": "...", "context": context}
+        platform.post(f"{CONTACTS}/batch/read", json=page(contact(1)) | {"errors": [failed]}, status=207)
+        platform.post(f"{CONTACTS}/batch/read", json=page() | {"errors": [failed]}, status=207)
+        with pytest.raises(RetryLater, match="could not read 1 of 2 records"):
+            self.read(plain, ["1", "2"])
 
 
 def deal(number: int, **properties: str) -> dict[str, Any]:
@@ -416,6 +430,26 @@ class TestDeals:
         platform.post(ASSOCIATIONS, json=linked(d1=[6]))
         assert [one.source_id for one in pull(shop, "deals")[0]] == ["5", "6"]
         assert sent(platform.calls[2])["inputs"] == [{"id": "1", "after": "abc"}]
+
+    def test_no_event_is_withdrawn_because_associations_could_not_be_read(
+        self, shop: Connector, platform: responses.RequestsMock
+    ) -> None:
+        platform.get(DEALS, json=page(deal(1)))
+        error = {"category": "INTERNAL_ERROR", "message": "...", "context": {"fromObjectId": ["1"]}}
+        platform.post(ASSOCIATIONS, json=linked() | {"errors": [error]}, status=207)
+        with pytest.raises(RetryLater, match="contacts of 1 deals"):
+            pull(shop, "deals")
+
+    def test_a_deal_of_nobody_is_no_event(self, shop: Connector, platform: responses.RequestsMock) -> None:
+        platform.get(DEALS, json=page(deal(1)))
+        error = {
+            "category": "OBJECT_NOT_FOUND",
+            "subCategory": "crm.associations.NO_ASSOCIATIONS_FOUND",
+            "message": "...",
+            "context": {"fromObjectId": ["1"]},
+        }
+        platform.post(ASSOCIATIONS, json=linked() | {"errors": [error]}, status=207)
+        assert pull(shop, "deals")[0] == []
 
     def test_a_won_deal_without_an_instant_is_reported(self, shop: Connector, platform: responses.RequestsMock) -> None:
         platform.get(DEALS, json=page(deal(1, closedate="")))

@@ -30,6 +30,13 @@ NOTHING_MISSING: dict[str, list[str]] = {"recordsIdsAdded": [], "recordIdsRemove
 KNOWN = {"results": [{"name": "segserver_channel"}, {"name": "segserver_frequency_cap"}]}
 
 
+def _held(destination: Destination, target: Target) -> dict[str, str]:
+    """Everything a destination says that it holds at a target."""
+    found = destination.holds(target)
+    assert found is not None
+    return {address: value for page in found.pages for address, value in page.items()}
+
+
 def write(target: Target, number: int, value: str | None) -> Write:
     return Write(target, f"c{number}", str(number), value)
 
@@ -116,11 +123,11 @@ class TestLists:
         members = f"{LISTS}/31/memberships"
         platform.get(members, json={"results": [{"recordId": "1"}], "paging": {"next": {"after": "x"}}})
         platform.get(members, json={"results": [{"recordId": "2"}]})
-        assert crm.holds(LIST) == {"1": "member", "2": "member"}
+        assert _held(crm, LIST) == {"1": "member", "2": "member"}
 
     def test_a_list_that_does_not_exist_holds_nobody(self, crm: Destination, platform: responses.RequestsMock) -> None:
         platform.get(BY_NAME, status=404)
-        assert crm.holds(LIST) == {}
+        assert _held(crm, LIST) == {}
 
     def test_a_platform_that_does_not_answer_fails_every_batch_and_is_left_alone(
         self, crm: Destination, platform: responses.RequestsMock
@@ -160,15 +167,34 @@ class TestProperties:
         platform.get(PROPERTIES, json={"results": [{"name": "email"}]})
         platform.post(f"{PROPERTIES}/groups", status=409, json={"category": "CONFLICT"})
         platform.post(PROPERTIES, status=201, json={})
+        platform.get(PROPERTIES, json=KNOWN)
         platform.add_callback(responses.POST, UPDATE, _all_written)
-        apply(crm, [write(CHANNEL, 1, "email")])
+        apply(crm, [write(CAP, 1, "2 per week")])
         assert sent(platform.calls[2]) == {
-            "name": "segserver_channel",
-            "label": "Segserver channel",
+            "name": "segserver_frequency_cap",
+            "label": "Segserver frequency cap",
             "type": "string",
             "fieldType": "text",
             "groupName": "segserver",
         }
+
+    def test_a_property_that_somebody_archived_is_not_taken_for_created(
+        self, crm: Destination, platform: responses.RequestsMock
+    ) -> None:
+        platform.get(PROPERTIES, json={"results": [{"name": "email"}]})
+        platform.post(f"{PROPERTIES}/groups", status=409, json={"category": "CONFLICT"})
+        platform.post(PROPERTIES, status=409, json={"category": "CONFLICT"})
+        (outcome,) = apply(crm, [write(CAP, 1, "2 per week")])
+        assert outcome.status is Status.REJECTED
+        assert "archived property of this name" in str(outcome.reason)
+
+    def test_an_opt_out_is_never_written(self, crm: Destination, platform: responses.RequestsMock) -> None:
+        targets = [Target("crm", "property", name) for name in ("hs_email_optout", "hs_email_optout_77")]
+        outcomes = apply(crm, [write(target, 1, "true") for target in targets])
+        assert {(one.status, one.reason) for one in outcomes} == {
+            (Status.REJECTED, "an opt-out is the contact's own word and is never written")
+        }
+        assert len(platform.calls) == 0
 
     def test_partial_errors_are_matched_by_trace_id(self, crm: Destination, platform: responses.RequestsMock) -> None:
         platform.get(PROPERTIES, json=KNOWN)
@@ -181,6 +207,26 @@ class TestProperties:
         outcomes = apply(crm, [write(CHANNEL, number, "email") for number in (1, 2, 3)])
         assert statuses(outcomes) == {"c1": "confirmed", "c2": "rejected", "c3": "failed"}
         assert [outcome.reason for outcome in outcomes] == [None, "no contact 2", "try again"]
+
+    @pytest.mark.parametrize("status", [200, 207])
+    def test_errors_without_a_trace_id_are_matched_by_the_record(
+        self, crm: Destination, platform: responses.RequestsMock, status: int
+    ) -> None:
+        platform.get(PROPERTIES, json=KNOWN)
+        error = {"category": "OBJECT_NOT_FOUND", "message": "no contact 2", "context": {"ids": ["2"]}}
+        platform.post(UPDATE, status=status, json={"results": [{"id": "1"}], "numErrors": 1, "errors": [error]})
+        outcomes = apply(crm, [write(CHANNEL, number, "email") for number in (1, 2)])
+        assert statuses(outcomes) == {"c1": "confirmed", "c2": "rejected"}
+
+    def test_an_error_that_names_nobody_leaves_open_who_is_not_in_the_results(
+        self, crm: Destination, platform: responses.RequestsMock
+    ) -> None:
+        platform.get(PROPERTIES, json=KNOWN)
+        answer = {"results": [{"id": "1"}], "numErrors": 1, "errors": [{"message": "one was locked"}]}
+        platform.post(UPDATE, status=207, json=answer)
+        outcomes = apply(crm, [write(CHANNEL, number, "email") for number in (1, 2)])
+        assert statuses(outcomes) == {"c1": "confirmed", "c2": "failed"}
+        assert outcomes[1].reason == "one was locked"
 
     def test_a_contact_the_answer_does_not_mention_is_not_taken_for_done(
         self, crm: Destination, platform: responses.RequestsMock
@@ -225,7 +271,7 @@ class TestProperties:
         platform.get(PROPERTIES, json=KNOWN)
         found = {"id": "5", "properties": {"segserver_channel": "email"}}
         platform.post(f"{API}/crm/objects/2026-03/contacts/search", json={"results": [found]})
-        assert crm.holds(CHANNEL) == {"5": "email"}
+        assert _held(crm, CHANNEL) == {"5": "email"}
         filters = sent(platform.calls[1])["filterGroups"][0]["filters"]
         assert filters == [{"propertyName": "segserver_channel", "operator": "HAS_PROPERTY"}]
 
@@ -241,6 +287,7 @@ def test_the_days_end_fails_what_is_left_without_further_calls(
     text = "{kind: hubspot, token: env:HUBSPOT_TOKEN, contacts: {identities: {email: email}}, audiences: true}"
     crm = connect("crm", text, limits=True).destination
     assert crm is not None
+    platform.get(f"{API}/account-info/2026-03/details", json={"portalId": 62515, "timeZone": "UTC"})
     platform.get(BY_NAME, json=FOUND)
     platform.put(CHANGE, json=NOTHING_MISSING)
     platform.get(PROPERTIES, json=KNOWN)
@@ -265,6 +312,7 @@ def test_the_burst_limit_follows_the_headers(
     """
     crm = connect("crm", text, limits=True).destination
     assert crm is not None
+    platform.get(f"{API}/account-info/2026-03/details", json={"portalId": 62515, "timeZone": "UTC"})
     platform.get(PROPERTIES, json=KNOWN)
     headers = {"X-HubSpot-RateLimit-Max": "20", "X-HubSpot-RateLimit-Interval-Milliseconds": "10000"}
 
@@ -274,7 +322,7 @@ def test_the_burst_limit_follows_the_headers(
 
     platform.add_callback(responses.POST, UPDATE, written)
     apply(crm, [write(CHANNEL, number, "x") for number in range(1, 2_501)])
-    assert sum(sleep.naps) == pytest.approx(10.2)
+    assert sum(sleep.naps) == pytest.approx(10.1)
 
 
 def test_other_targets_and_triggers_are_refused_by_name(crm: Destination) -> None:

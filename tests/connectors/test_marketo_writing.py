@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,8 +13,13 @@ import pytest
 import requests
 import responses
 
+from segserver.clock import FixedClock
 from segserver.connectors.base import Destination, Outcome, Status, Trigger, Write
 from segserver.connectors.build import Connector
+from segserver.errors import SettingsError
+from segserver.sandbox.marketo.records import ActivityKind
+from segserver.sandbox.population import Person, Population
+from segserver.sandbox.server import Sandbox
 from segserver.specs.targets import Target
 
 HOST = "https://123-abc-456.mktorest.com"
@@ -40,6 +46,13 @@ TEXT = f"""
     contacts: {{identities: {{email: email}}}}
     audiences: true
 """
+
+
+def _held(destination: Destination, target: Target) -> dict[str, str]:
+    """Everything a destination says that it holds at a target."""
+    found = destination.holds(target)
+    assert found is not None
+    return {address: value for page in found.pages for address, value in page.items()}
 
 
 def ok(*result: Any, **more: Any) -> dict[str, Any]:
@@ -143,7 +156,7 @@ class TestLists:
         platform.get(BY_NAME, json=ok({"id": 9}))
         platform.get(MEMBERS, json=ok({"id": 1}, nextPageToken="N"))
         platform.get(MEMBERS, json=ok({"id": 2}))
-        assert engage.holds(LIST) == {"1": "member", "2": "member"}
+        assert _held(engage, LIST) == {"1": "member", "2": "member"}
         assert engage.holds(CHANNEL) is None
 
 
@@ -186,6 +199,213 @@ class TestFields:
         outcomes = apply(engage, [write(CHANNEL, n, "email") for n in (1, 2, 3)])
         assert statuses(outcomes) == {"c1": "rejected", "c2": "failed", "c3": "confirmed"}
         assert outcomes[0].reason == "1004: Lead not found"
+
+    def test_a_new_field_is_of_the_type_of_what_it_holds(
+        self, engage: Destination, platform: responses.RequestsMock, sent: Any
+    ) -> None:
+        platform.get(DESCRIBE, json=ok({"rest": {"name": "email"}, "dataType": "email"}))
+        platform.post(SCHEMA, json=ok())
+        platform.post(LEADS, json=ok({"id": 1, "status": "updated"}))
+        values = {
+            "hot": ("true", "boolean"),
+            "segserver_next_send_at": ("2026-11-23T09:00:00Z", "datetime"),
+            "segserver_planned_rate": ("0.2500", "float"),
+            "segserver_template": ("7", "string"),
+        }
+        apply(engage, [write(Target("engage", "property", name), 1, value) for name, (value, _) in values.items()])
+        made = {one["name"]: one["dataType"] for one in sent(platform.calls[2])["input"]}
+        assert made == {name: kind for name, (_, kind) in values.items()}
+
+    def test_values_are_written_as_json_of_the_fields_type(
+        self, engage: Destination, platform: responses.RequestsMock, sent: Any
+    ) -> None:
+        types = {"flag": "boolean", "count": "integer", "rate": "float", "text": "string", "odd": "integer"}
+        platform.get(DESCRIBE, json=ok(*({"rest": {"name": name}, "dataType": kind} for name, kind in types.items())))
+        platform.post(LEADS, json=ok({"id": 1, "status": "updated"}))
+        values = {"flag": "true", "count": "3", "rate": "0.25", "text": "3", "odd": "many"}
+        apply(engage, [write(Target("engage", "property", name), 1, value) for name, value in values.items()])
+        expected = {"id": 1, "flag": True, "count": 3, "rate": 0.25, "text": "3", "odd": "many"}
+        assert sent(platform.calls[-1])["input"] == [expected]
+
+    def test_without_the_permission_to_make_fields_the_role_is_named(
+        self, engage: Destination, platform: responses.RequestsMock
+    ) -> None:
+        platform.get(DESCRIBE, json=ok({"rest": {"name": "email"}, "dataType": "email"}))
+        platform.post(SCHEMA, json=refused("603", "Access denied"))
+        with pytest.raises(
+            SettingsError, match=r"engage: POST .* role of the API user lacks Read-Write Schema Custom F"
+        ):
+            apply(engage, [write(CHANNEL, 1, "email")])
+
+    def test_a_batch_that_takes_too_long_goes_in_halves(
+        self, engage: Destination, platform: responses.RequestsMock, sent: Any
+    ) -> None:
+        def slow(request: Any) -> tuple[int, dict[str, str], str]:
+            leads = json.loads(request.body)["input"]
+            done = ok(*({"id": one["id"], "status": "updated"} for one in leads))
+            return 200, {}, json.dumps(done if len(leads) <= 2 else refused("604", "Request timed out"))
+
+        platform.get(DESCRIBE, json=ok({"rest": {"name": "segserver_channel"}, "dataType": "string"}))
+        platform.add_callback(responses.POST, LEADS, slow)
+        outcomes = apply(engage, [write(CHANNEL, n, "email") for n in range(1, 6)])
+        assert {outcome.status for outcome in outcomes} == {Status.CONFIRMED}
+        sizes = [len(sent(call)["input"]) for call in platform.calls if call.request.url == LEADS]
+        assert sizes == [5, 2, 3, 1, 2]
+
+    def test_leads_are_written_by_one_call_at_a_time(
+        self, engage: Destination, platform: responses.RequestsMock
+    ) -> None:
+        alone: list[bool] = []
+
+        def updated(_: Any) -> tuple[int, dict[str, str], str]:
+            alone.append(engage._fields._api.writing.locked())  # type: ignore[attr-defined]
+            return 200, {}, json.dumps(ok({"id": 1, "status": "updated"}))
+
+        platform.get(DESCRIBE, json=ok({"rest": {"name": "segserver_channel"}, "dataType": "string"}))
+        platform.add_callback(responses.POST, LEADS, updated)
+        apply(engage, [write(CHANNEL, 1, "email")])
+        assert alone == [True]
+        assert not engage._fields._api.writing.locked()  # type: ignore[attr-defined]
+
+    @pytest.mark.parametrize("code", ["1007", "1036"])
+    def test_a_lead_that_marketo_cannot_tell_from_others_is_refused_alone(
+        self, engage: Destination, platform: responses.RequestsMock, code: str
+    ) -> None:
+        platform.get(DESCRIBE, json=ok({"rest": {"name": "segserver_channel"}, "dataType": "string"}))
+        skipped = {"status": "skipped", "reasons": [{"code": code, "message": "..."}]}
+        platform.post(LEADS, json=ok(skipped, {"id": 2, "status": "updated"}))
+        outcomes = apply(engage, [write(CHANNEL, n, "email") for n in (1, 2)])
+        assert statuses(outcomes) == {"c1": "rejected", "c2": "confirmed"}
+
+
+class TestCustomActivities:
+    """Touches told as activities, against the stand-in."""
+
+    DUE = 100_002
+
+    @pytest.fixture
+    def sandbox(self, clock: FixedClock) -> Sandbox:
+        people = tuple(Person(f"p{n}@example.com", NOW - timedelta(days=1, seconds=n)) for n in range(3))
+        made = Sandbox(clock, Population(people, (), ()))
+        made.marketo.activity_kinds[self.DUE] = ActivityKind("Offer Due", "Template", ("segserverKey",), custom=True)
+        return made
+
+    @pytest.fixture
+    def told(self, sandbox: Sandbox, connect: Callable[..., Connector]) -> Iterator[Destination]:
+        activities = "    activities: {offer_due: {type: 100002, key: segserverKey}, keyless: {type: 100002}}\n"
+        activities += "    event: {type: 100002, key: segserverKey}\n"
+        with sandbox.serve() as server:
+            text = TEXT.replace(HOST, "env:MARKETO_ENDPOINT") + activities
+            destination = connect("engage", text, **server.environ).destination
+            assert destination is not None
+            yield destination
+
+    def due(self, lead: int, campaign: str = "offer_due") -> Trigger:
+        return Trigger(f"k{lead}", f"c{lead}", str(lead), campaign, {"template": "a"})
+
+    def written(self, sandbox: Sandbox) -> list[tuple[int, str | None, tuple[tuple[str, object], ...]]]:
+        return [(one.lead, one.asset, one.attributes) for one in sandbox.marketo.log if one.type == self.DUE]
+
+    def test_a_touch_of_a_declared_name_is_an_activity_with_our_key(self, told: Destination, sandbox: Sandbox) -> None:
+        outcomes = told.trigger([self.due(5001), self.due(99), self.due(5002)])
+        assert statuses(outcomes) == {"c5001": "confirmed", "c99": "rejected", "c5002": "confirmed"}
+        assert [one.reason for one in outcomes if one.reason] == ["1004: Lead '99' not found"]
+        assert self.written(sandbox) == [
+            (5001, "a", (("segserverKey", "k5001"),)),
+            (5002, "a", (("segserverKey", "k5002"),)),
+        ]
+        assert len(sandbox.requests.to("external.json")) == 1
+        assert not sandbox.marketo.requests
+
+    def test_after_a_lost_answer_the_activities_tell_by_our_key(
+        self, told: Destination, sandbox: Sandbox, clock: FixedClock
+    ) -> None:
+        at = clock.now()
+        assert statuses(told.trigger([self.due(5001)])) == {"c5001": "confirmed"}  # finds the way there
+        sandbox.faults(rate=1, kinds=["dropped-after"])
+        assert statuses(told.trigger([self.due(5002)])) == {"c5002": "unknown"}
+        sandbox.faults(rate=0)
+        assert len(sandbox.requests.to("external.json")) == 2
+        clock.advance(timedelta(minutes=30))
+        asked = [(self.due(5002), at), (self.due(5003), at), (self.due(5003, "keyless"), at)]
+        assert [str(one.status) for one in told.read_back(asked)] == ["unknown", "confirmed", "failed"]
+
+    def test_who_enters_and_leaves_a_segment_is_told_by_the_declared_event(
+        self, told: Destination, sandbox: Sandbox
+    ) -> None:
+        place = Target("engage", "event", "hot_leads")
+        writes = [
+            Write(place, f"c{n}", str(n), value, f"k{n}") for n, value in ((5001, "member"), (5002, None), (99, None))
+        ]
+        assert statuses(apply(told, writes)) == {"c5001": "confirmed", "c5002": "confirmed", "c99": "rejected"}
+        assert self.written(sandbox) == [
+            (5001, "hot_leads entered", (("segserverKey", "k5001"),)),
+            (5002, "hot_leads left", (("segserverKey", "k5002"),)),
+        ]
+
+    def test_an_event_whose_answer_was_lost_is_not_told_twice(self, told: Destination, sandbox: Sandbox) -> None:
+        place = Target("engage", "event", "hot_leads")
+        apply(told, [Write(place, "c1", "5001", "member", "k1")])
+        sandbox.faults(rate=1, kinds=["dropped-after"])
+        (outcome,) = apply(told, [Write(place, "c2", "5002", "member", "k2")])
+        assert (str(outcome.status), len(self.written(sandbox))) == ("sent", 2)
+        assert "may have been carried out" in (outcome.reason or "")
+
+    def test_without_a_declared_event_nothing_is_told(self, engage: Destination) -> None:
+        (outcome,) = apply(engage, [Write(Target("engage", "event", "hot"), "c1", "5001", "member", "k1")])
+        assert (str(outcome.status), outcome.reason) == ("rejected", "the connection names no event; add event: to it")
+
+    def test_other_names_are_campaigns_still(self, told: Destination, sandbox: Sandbox) -> None:
+        assert statuses(told.trigger([trigger(5001), self.due(5002)])) == {"c5001": "confirmed", "c5002": "confirmed"}
+        assert sandbox.marketo.requests == {("Win back", 5001): 1}
+
+
+class TestNumberOfCalls:
+    """No more calls than the batches of the platform make necessary, against the stand-in."""
+
+    @pytest.fixture
+    def sandbox(self, clock: FixedClock) -> Sandbox:
+        people = tuple(Person(f"p{n}@example.com", NOW - timedelta(days=1, seconds=n)) for n in range(1_000))
+        return Sandbox(clock, Population(people, (), ()))
+
+    @pytest.fixture
+    def served(self, sandbox: Sandbox, connect: Callable[..., Connector]) -> Iterator[Destination]:
+        with sandbox.serve() as server:
+            text = TEXT.replace(HOST, "env:MARKETO_ENDPOINT")
+            destination = connect("engage", text, **server.environ).destination
+            assert destination is not None
+            yield destination
+
+    @pytest.mark.parametrize(("entering", "leaving"), [(1, 0), (300, 0), (301, 299), (700, 300), (0, 601), (999, 1)])
+    def test_of_a_list(self, served: Destination, sandbox: Sandbox, entering: int, leaving: int) -> None:
+        leads = [str(number) for number in sandbox.marketo.leads]
+        apply(served, [write(LIST, one, "member") for one in leads[entering : entering + leaving]])
+        sandbox.requests.clear()
+        writes = [write(LIST, one, "member") for one in leads[:entering]]
+        writes += [write(LIST, one, None) for one in leads[entering : entering + leaving]]
+        apply(served, writes)
+        assert sandbox.marketo.lists == {"hot": set(leads[:entering])}
+        new = 0 if leaving else 2  # looked up, and made
+        calls = [one for one in sandbox.requests if "identity" not in one.path]
+        assert len(calls) == ceil(entering / 300) + ceil(leaving / 300) + new
+
+    @pytest.mark.parametrize("size", [1, 300, 301, 950])
+    def test_of_fields_however_many_there_are(self, served: Destination, sandbox: Sandbox, size: int) -> None:
+        leads = [str(number) for number in sandbox.marketo.leads][:size]
+        apply(served, [write(target, leads[0], "x") for target in (CHANNEL, CAP)])
+        sandbox.requests.clear()
+        apply(served, [write(target, one, "y") for target in (CHANNEL, CAP) for one in leads])
+        assert [one.path for one in sandbox.requests if "describe" not in one.path] == ["/rest/v1/leads.json"] * ceil(
+            size / 300
+        )
+
+    @pytest.mark.parametrize("size", [1, 100, 101, 250])
+    def test_of_campaigns_with_the_same_tokens(self, served: Destination, sandbox: Sandbox, size: int) -> None:
+        leads = list(sandbox.marketo.leads)[:size]
+        outcomes = served.trigger([trigger(number) for number in leads])
+        assert {outcome.status for outcome in outcomes} == {Status.CONFIRMED}
+        assert len(sandbox.requests.to("trigger.json")) == ceil(size / 100)
+        assert len(sandbox.requests.to("campaigns.json")) == 1
 
 
 def trigger(number: int, campaign: str = "Win back", **tokens: str) -> Trigger:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import json
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,10 +19,11 @@ from segserver.connectors.signatures import (
     BadPayload,
     BadSignature,
     hubspot_events,
-    sign_v3,
     verify_hubspot,
     verify_marketo,
 )
+from segserver.sandbox.hubspot import signing
+from segserver.sandbox.hubspot.signing import v3 as sign_v3
 from segserver.specs.connections import ConnectionSpec
 
 SECRET = "yyyyyyyy-yyyy-yyyy-yyyy-yyyyyyyyyyyy"
@@ -113,26 +117,50 @@ def test_a_bad_v3_signature_is_not_rescued_by_a_good_older_one() -> None:
 # ---- what v3 does to the URL ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("called", "hashed"),
-    [
-        ("/h?a=%3A%2F%3F%40%21%24%27%28%29%2A%2C%3B", "/h?a=:/?@!$'()*,;"),
-        ("/h?a=%3a%2f", "/h?a=:/"),
-        ("/h?a=%20%2B%3D%26%25%23%5B%5D", "/h?a=%20%2B%3D%26%25%23%5B%5D"),
-        ("/h%2Fx?a=1", "/h%2Fx?a=1"),
-        ("/h?a=%253A", "/h?a=%253A"),
-        ("/h?a=1#part", "/h?a=1"),
-    ],
-)
+def _signed_over(text: str) -> dict[str, str]:
+    """Headers whose signature covers a text and nothing else, made here by hand."""
+    timestamp = "1693657560000"
+    signature = base64.b64encode(hmac.new(SECRET.encode(), (text + timestamp).encode(), hashlib.sha256).digest())
+    return {"X-HubSpot-Signature-v3": signature.decode(), "X-HubSpot-Request-Timestamp": timestamp}
+
+
+URLS = [
+    ("/h?a=%3A%2F%3F%40%21%24%27%28%29%2A%2C%3B", "/h?a=:/?@!$'()*,;"),
+    ("/h?a=%3a%2f", "/h?a=:/"),
+    ("/h?a=%20%2B%3D%26%25%23%5B%5D", "/h?a=%20%2B%3D%26%25%23%5B%5D"),
+    ("/h%2Fx?a=1", "/h%2Fx?a=1"),
+    ("/h?a=%253A", "/h?a=%253A"),
+    ("/h?a=1?b=%3F", "/h?a=1?b=?"),
+    ("/h?", "/h?"),
+]
+
+
+@pytest.mark.parametrize(("called", "hashed"), [*URLS, ("/h?a=1#part", "/h?a=1")])
 def test_only_the_listed_escapes_of_the_query_are_decoded(called: str, hashed: str) -> None:
-    one = sign_v3("POST", f"https://x.example{called}", b"", SECRET, SENT)
-    other = sign_v3("POST", f"https://x.example{hashed}", b"", SECRET, SENT)
-    assert one == other
+    headers = _signed_over(f"POSThttps://x.example{hashed}")
+    verify_hubspot(headers, "POST", f"https://x.example{called}", b"", SECRET, SENT)
 
 
-def test_other_escapes_make_another_signature() -> None:
-    one = sign_v3("POST", "https://x.example/h?a=%20", b"", SECRET, SENT)
-    assert one != sign_v3("POST", "https://x.example/h?a= ", b"", SECRET, SENT)
+@pytest.mark.parametrize(("called", "hashed"), URLS)
+def test_the_stand_in_signs_the_same_text(called: str, hashed: str) -> None:
+    signed = signing.v3("POST", f"https://x.example{called}", b"", SECRET, SENT)
+    assert signed == _signed_over(f"POSThttps://x.example{hashed}")
+
+
+@pytest.mark.parametrize(("called", "hashed"), [("/h?a=%20", "/h?a= "), ("/h?a=%3D", "/h?a=="), ("/%3Ah", "/:h")])
+def test_other_escapes_stay_as_they_are(called: str, hashed: str) -> None:
+    with pytest.raises(BadSignature):
+        verify_hubspot(
+            _signed_over(f"POSThttps://x.example{hashed}"), "POST", f"https://x.example{called}", b"", SECRET, SENT
+        )
+
+
+def test_the_stand_in_gives_the_published_older_vectors() -> None:
+    assert signing.v1(SINGLE, SECRET) == _legacy(
+        "v1", "69fc6631a867edd4f9e9e627fc5c1148e3fbdd8b21837b6d2b8901c1fa57f750"
+    )
+    v2 = "9569219f8ba981ffa6f6f16aa0f48637d35d728c7e4d93d0d52efaa512af7900"
+    assert signing.v2("POST", URL, DOUBLE, SECRET) == _legacy("v2", v2)
 
 
 @given(body=st.binary(), at=st.datetimes(datetime(2001, 1, 1), datetime(2100, 1, 1)), flip=st.integers(0))
@@ -223,6 +251,25 @@ def test_changes_of_our_own_or_unread_properties_are_left_out(crm: ConnectionSpe
         ({"subscriptionType": "contact.merge", "primaryObjectId": 502, "newObjectId": 503}, ("merged", "503")),
         ({"subscriptionType": "contact.merge", "primaryObjectId": 502}, ("merged", "502")),
         ({"subscriptionType": "contact.associationChange", "fromObjectId": 504}, ("changed", "504")),
+        (
+            {
+                "subscriptionType": "object.associationChange",
+                "objectTypeId": "0-1",
+                "associationType": "COMPANY_TO_CONTACT",
+                "fromObjectId": 9,
+                "toObjectId": 505,
+            },
+            ("changed", "505"),
+        ),
+        (
+            {
+                "subscriptionType": "contact.associationChange",
+                "associationType": "CONTACT_TO_CONTACT",
+                "fromObjectId": 506,
+                "toObjectId": 507,
+            },
+            ("changed", "506"),
+        ),
     ],
 )
 def test_each_kind_of_notification_names_its_contact(
@@ -241,6 +288,13 @@ def test_each_kind_of_notification_names_its_contact(
 )
 def test_what_is_not_about_contacts_is_left_out(crm: ConnectionSpec, item: dict[str, object]) -> None:
     assert _kinds(crm, _notification(**item)) == []
+
+
+def test_a_change_that_the_notified_app_made_itself_is_left_out(crm: ConnectionSpec) -> None:
+    ours = {"changeSource": "INTEGRATION", "sourceId": "1160452", "appId": 1160452}
+    assert _kinds(crm, _notification(**ours)) == []
+    assert _kinds(crm, _notification(**ours | {"sourceId": "99"})) == [("changed", "501")]
+    assert _kinds(crm, _notification(**ours | {"changeSource": "CRM_UI"})) == [("changed", "501")]
 
 
 def _key(crm: ConnectionSpec, **changes: object) -> str:

@@ -85,6 +85,7 @@ class Subject:
         bad_places: targets whose names the platform cannot have, or of a kind that it does not know.
         bad_addresses: addresses that nobody has, or that are none.
         repeats: the most records that come again when a cut pull goes on: a file that was open is begun again.
+        quiet: streams that tell of changes only, so that a first pull brings nothing.
     """
 
     name = ""
@@ -93,6 +94,7 @@ class Subject:
     bad_places: Sequence[Target] = ()
     bad_addresses: Sequence[str] = ()
     repeats = 0
+    quiet: Sequence[str] = ()
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -164,6 +166,10 @@ class Served(Subject):
         super().__init__(directory)
         self.sandbox = sandbox
         self.clock = clock
+        self.furnish()
+
+    def furnish(self) -> None:
+        """What the platform holds besides its inhabitants."""
 
     @property
     def secrets(self) -> list[str]:
@@ -187,9 +193,12 @@ class HubSpotSubject(Served):
             sms_wanted: {from: sms_consent, type: boolean}
             signed_up: {from: createdate, type: instant}
           created: createdate
+          account: associatedcompanyid
           consent:
-            email: {from: hs_email_optout, means: opted out}
+            email: {from: hs_email_optout, means: opted out, subscription: 77}
             sms: {from: sms_consent, means: granted}
+        accounts:
+          traits: {industry: industry}
         events:
           purchase:
             stream: deals
@@ -199,6 +208,7 @@ class HubSpotSubject(Served):
               amount: {type: number, unit: USD}
               categories: {type: list of text}
               items: {type: number}
+          view: {stream: occurrences, type: e_visited_page, properties: {url: hs_url}}
         audiences: true
         """
     places = (Target("crm", "list", "Hot & new"), Target("crm", "property", "segserver_channel"))
@@ -209,6 +219,21 @@ class HubSpotSubject(Served):
         Target("crm", "user property", "seg"),
     )
     bad_addresses = ("7777777", "999999999999999999999999", "ada@example.com", "", "١٢", "-5", "100001.0")
+    quiet = ("subscriptions",)
+
+    def furnish(self):
+        """Companies of 20 contacts each, page views, and a word on the subscription."""
+        account, everybody = self.sandbox.hubspot, list(self.sandbox.hubspot.contacts)
+        self.pass_time(days=-1)
+        for number, contact in enumerate(everybody):
+            at = self.now - timedelta(hours=number)
+            account.add_occurrence(contact, "e_visited_page", at, {"hs_url": f"/{number}"})
+            if number % 20 == 0:
+                account.add_company({"name": f"c{number}", "industry": "RETAIL"}, everybody[number : number + 20])
+        for contact in everybody[:1]:
+            account.set_subscription(contact.properties["email"], "77", "UNSUBSCRIBED")
+        account.outbox.clear()
+        self.pass_time(days=1)
 
     def change(self):
         one = self.known()[3]
@@ -322,7 +347,7 @@ class Ga4Subject(Served):
 
     def held(self, place):
         clients = self.sandbox.ga4.user_properties.items()
-        return {one: str(values[place.name]) for one, values in clients if values.get(place.name, "none") != "none"}
+        return {one: str(values[place.name]) for one, values in clients if values.get(place.name, "0") != "0"}
 
 
 class FilesSubject(Subject):

@@ -98,10 +98,12 @@ def test_contacts_are_read_by_id_in_batches(open_subject, crowd, traffic, kind, 
     reader.read_contacts(ids[:1])
     traffic.forget()
     reader.read_contacts(ids)
-    assert len(traffic.calls) == 600 // size
+    subscriptions = traffic.to("/statuses/batch/read")
+    assert len(traffic.calls) == 600 // size + len(subscriptions)
+    assert [len(call.json["inputs"]) for call in subscriptions] == ([100] * 6 if kind == "hubspot" else [])
     traffic.forget()
     reader.read_contacts(ids[:10] * 5)
-    assert len(traffic.calls) == 1
+    assert len(traffic.calls) == 1 + len(traffic.to("/statuses/batch/read"))
 
 
 def test_one_bad_record_is_found_by_halving(hubspot, traffic):

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from itertools import count, takewhile
+from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
+from segserver.connectors import declarations
 from segserver.connectors.base import Status, Write
+from segserver.connectors.build import build
 from segserver.connectors.calls import Answer
+from segserver.connectors.limits import Budgets
 from segserver.sandbox.limits import Limits
+from segserver.sandbox.server import Sandbox
+from tests.simulation import Simulation
 
 QUOTA = 0.1
 MINUTES = 10
@@ -58,7 +66,7 @@ def test_searches_keep_their_own_limit(open_subject, crowd, traffic):
     traffic.forget()
     began = subject.now
     for _ in range(5):
-        assert len(connector.destination.holds(place)) == len(subject.known())
+        assert sum(map(len, connector.destination.holds(place).pages)) == len(subject.known())
     searches = traffic.to("/search")
     assert len(searches) >= 30
     assert not [call for call, answer in traffic.seen if refused(answer)]
@@ -82,3 +90,69 @@ def test_when_others_use_up_the_account_the_work_waits_and_is_done(open_subject,
         assert left == []
         assert set(subject.held(place).values()) == {f"turn {turn}"}
     assert [call for call, answer in traffic.seen if refused(answer)]
+
+
+# ---- one account, many callers --------------------------------------------------------------------------------------
+
+NOW = datetime(2026, 11, 22, 12, 0)
+LARGE, SMALL = "15%", "5%"
+
+
+def connectors(subject, environ, simulation):
+    """Two connections to one account, of which they may use a different share."""
+    budgets = Budgets(simulation, simulation.sleep)
+    made = []
+    for name, quota in (("one", LARGE), ("other", SMALL)):
+        text = dedent(subject.declaration).replace("quota: 10%", f"quota: {quota}")
+        spec, findings = declarations.load(name, text, f"connectors/{name}.yml")
+        assert spec is not None, findings
+        made.append(
+            build(
+                spec,
+                clock=simulation,
+                sleep=simulation.sleep,
+                environ=environ,
+                workspace_dir=Path(),
+                limits=True,
+                budgets=budgets,
+            )
+        )
+    return made
+
+
+@pytest.mark.parametrize(("kind", "allowance"), [("hubspot", HUBSPOT), ("marketo", MARKETO)])
+def test_two_connections_and_webhooks_share_one_account(open_subject, crowd, traffic, kind, allowance):
+    simulation = Simulation(NOW)
+    sandbox = Sandbox(simulation, crowd, limits=Limits())
+    subject = open_subject(kind, crowd)
+    known = subject.known()
+
+    def pushing(connector, until):
+        place = replace(subject.places[1], connection=connector.spec.name)
+        for turn in count():
+            writes = [Write(place, one, one, f"turn {turn}") for one in known]
+            for outcomes in connector.destination.write(writes):
+                assert {outcome.status for outcome in outcomes} == {Status.CONFIRMED}
+                if simulation.now() >= until:
+                    return
+
+    def notified(connector, until):
+        """Fresh copies of a few contacts, as webhooks ask for them."""
+        while simulation.now() < until:
+            simulation.sleep(7)
+            assert len(connector.source.read_contacts(known[:3])) == 3
+
+    with sandbox.serve() as server:
+        one, other = connectors(subject, server.environ, simulation)
+        for connector in (one, other):
+            connector.source.read_contacts(known[:1])
+            place = replace(subject.places[1], connection=connector.spec.name)
+            list(connector.destination.write([Write(place, "c", known[0], "x")]))
+        simulation.sleep(30)
+        traffic.forget()
+        until = simulation.now() + timedelta(minutes=MINUTES)
+        simulation.run(lambda: pushing(one, until), lambda: pushing(other, until), lambda: notified(other, until))
+    assert not [call for call, answer in traffic.seen if refused(answer)]
+    calls, seconds = allowance
+    share = calls * 0.15 * MINUTES * 60 / seconds
+    assert 0.9 * share <= len(traffic.calls) <= 1.02 * share + calls * 0.15

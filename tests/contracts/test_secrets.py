@@ -35,7 +35,8 @@ def everything(subject, **changed):
             for one in (*subject.known()[:3], *subject.bad_addresses)
         ]
         reasons = [outcome.reason for batch in destination.write(writes) for outcome in batch]
-        return reasons + [destination.holds(place) is None for place in subject.places]
+        held = [destination.holds(place) for place in subject.places]
+        return reasons + [list(holding.pages) for holding in held if holding is not None]
 
     def triggered():
         asked = [Trigger("k", "c", one, "Win back", {}) for one in subject.known()[:3]]

@@ -238,6 +238,7 @@ CLAUSES = [
     ('push to ga4 list "x"', [("bad-target", 15)]),
     ('push to ga4 user property "1x"', [("bad-target", 29)]),
     ('push to ga4 user property "ga_x"', [("bad-target", 29)]),
+    ('push to ga4 user property "user_id"', [("bad-target", 29)]),
     ('push to ga4 user property "abcdefghijklmnopqrstuvwxy"', [("bad-target", 29)]),
     ('push to shop file "x.txt"', [("bad-target", 21)]),
     ('push to hubspot list ""', [("bad-target", 24)]),

@@ -14,7 +14,7 @@ from segserver.sandbox.population import CLOSED_LOST, Activity, Person, Populati
 from segserver.sandbox.server import Sandbox
 
 NOW = datetime(2026, 3, 1, 12)
-OPENAPI = Path(__file__).parents[1] / "contracts" / "openapi" / "hubspot-2026-03.openapi.json"
+OPENAPI = Path(__file__).parents[1] / "contracts" / "openapi" / "hubspot" / "hubspot-2026-03.openapi.json"
 
 
 def _person(name, days_ago, **more):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -30,8 +31,8 @@ def test_a_window_forgets_calls_as_they_grow_old(clock):
 
 
 def test_a_day_begins_anew_at_its_own_midnight(clock):
-    """With an offset of six hours, 06:00 UTC is midnight."""
-    daily = DailyAllowance(1, timedelta(hours=-6))
+    """In winter, 06:00 UTC is midnight in Chicago."""
+    daily = DailyAllowance(1, ZoneInfo("America/Chicago"))
     assert daily.take(clock.now())
     clock.advance(timedelta(hours=17))
     assert not daily.take(clock.now())

@@ -45,8 +45,10 @@ def test_the_feed_gives_the_types_asked_for_in_order(marketo):
     view = found[5]
     assert view["attributes"] == [{"name": "Webpage URL", "value": "/coffee"}]
     assert (view["leadId"], view["primaryAttributeValue"]) == (ADA, "/coffee")
-    assert view["activityDate"] == "2026-02-18T12:00:00Z"
+    assert view["activityDate"] in ("2026-02-18T12:00:00Z", "2026-02-18T12:00:00+0000")
     assert len({entry["marketoGUID"] for entry in found}) == len(found)
+    assert {entry["activityDate"].removeprefix(entry["activityDate"][:19]) for entry in found} == {"Z", "+0000"}
+    assert len({entry.get("id") for entry in found}) < len(found)
 
 
 def test_a_token_starts_at_its_instant(marketo):
@@ -95,10 +97,11 @@ def test_pages_of_rare_types_come_back_short(reader, crowd):
     [
         ({"activityTypeIds": "1"}, "1002"),
         ({"nextPageToken": "invented", "activityTypeIds": "1"}, "1003"),
-        ({"nextPageToken": "", "activityTypeIds": ",".join(map(str, range(11)))}, "1003"),
+        ({"nextPageToken": "", "activityTypeIds": ",".join(map(str, range(1, 12)))}, "1003"),
         ({"nextPageToken": "", "activityTypeIds": "1", "leadIds": ",".join(map(str, range(31)))}, "1003"),
         ({"nextPageToken": "", "activityTypeIds": ""}, "1002"),
         ({"nextPageToken": "", "activityTypeIds": "x"}, "1001"),
+        ({"nextPageToken": "", "activityTypeIds": "99"}, "1003"),
     ],
 )
 def test_reads_beyond_the_contract_are_refused(marketo, query, code):
@@ -212,3 +215,35 @@ def test_requests_beyond_the_contract_are_refused(marketo, sandbox):
     assert _code(_trigger(marketo, "Win back", *[ADA] * 101)) == "1003"
     assert not sandbox.marketo.requests
     assert "result" not in marketo.get("/rest/v1/campaigns.json", name="Unknown")
+
+
+def _external(marketo, **more):
+    activity = {"leadId": ADA, "activityDate": "2026-03-01T12:00:00Z", "activityTypeId": 100_001}
+    activity |= {"primaryAttributeValue": "C1", "attributes": [{"apiName": "Campaign", "value": "1"}]} | more
+    return marketo("POST", "/rest/v1/activities/external.json", json={"input": [activity]}).json["result"][0]
+
+
+def test_a_custom_activity_is_logged_as_often_as_it_is_sent(marketo):
+    """Marketo does not recognise repetition."""
+    start = _token(marketo, "2026-03-01T12:00:00Z")
+    assert [_external(marketo)["status"] for _ in range(2)] == ["added", "added"]
+    found, _ = _read(marketo, start, activityTypeIds="100001")
+    assert [(one["leadId"], one["primaryAttributeValue"], one["attributes"]) for one in found] == [
+        (ADA, "C1", [{"name": "Campaign", "value": "1"}])
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        ({"leadId": 99}, "1004"),
+        ({"activityTypeId": 1}, "1003"),
+        ({"activityDate": "yesterday"}, "1002"),
+        ({"attributes": [{"apiName": "Nonsense", "value": "1"}]}, "1006"),
+        ({"attributes": [{"apiName": "Campaign", "value": "x" * 65_537}]}, "1049"),
+    ],
+)
+def test_what_is_wrong_with_a_custom_activity_is_told_in_errors(marketo, wrong, code):
+    """Not in `reasons`, as with leads."""
+    result = _external(marketo, **wrong)
+    assert (result["status"], result["errors"][0]["code"], "reasons" in result) == ("skipped", code, False)

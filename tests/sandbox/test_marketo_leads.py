@@ -9,6 +9,8 @@ from datetime import timedelta
 
 import pytest
 
+from segserver.sandbox.marketo.bulk import BulkPace
+
 ADA, BEN, EVE = 5001, 5002, 5005
 LEADS, FIELDS, EXPORT = "/rest/v1/leads.json", "/rest/v1/leads/schema/fields.json", "/bulk/v1/leads/export"
 
@@ -155,16 +157,33 @@ def _extract(marketo, **asked):
     return marketo("POST", f"{EXPORT}/create.json", json=body)
 
 
-def test_a_bulk_extract_lives_through_its_states(marketo, sandbox):
-    """Created, Queued, Processing, Completed; then the file with its checksum, whole or in parts."""
-    sandbox.marketo.bulk_polls = 1
-    window = {"startAt": "2025-12-31T00:00:00Z", "endAt": "2026-01-31T00:00:00Z"}
+MONTH = {"startAt": "2025-12-31T00:00:00Z", "endAt": "2026-01-31T00:00:00Z"}
+MINUTE = timedelta(minutes=1)
+
+
+def _job(marketo, window=MONTH):
+    """The address of a fresh job."""
     job = _extract(marketo, filter={"createdAt": window}).json["result"][0]
-    path = f"{EXPORT}/{job['exportId']}"
+    assert job["status"] == "Created"
+    return f"{EXPORT}/{job['exportId']}"
+
+
+def _enqueue(marketo, path):
+    return marketo("POST", f"{path}/enqueue.json")
+
+
+def _status(marketo, path):
+    return marketo.get(f"{path}/status.json")["result"][0]["status"]
+
+
+def test_a_bulk_extract_lives_through_its_states(marketo, sandbox, clock):
+    """Created, Queued, Processing, Completed by the clock; then the file with its checksum, whole or in parts."""
+    sandbox.marketo.bulk = BulkPace(takes=2 * MINUTE)
+    path = _job(marketo)
     assert marketo("GET", f"{path}/file.json").status_code == 404
-    states = [job["status"], marketo("POST", f"{path}/enqueue.json").json["result"][0]["status"]]
-    states += [marketo.get(f"{path}/status.json")["result"][0]["status"] for _ in range(2)]
-    assert states == ["Created", "Queued", "Processing", "Completed"]
+    states = [_enqueue(marketo, path).json["result"][0]["status"], _status(marketo, path)]
+    clock.advance(2 * MINUTE)
+    assert [*states, _status(marketo, path)] == ["Queued", "Processing", "Completed"]
     done = marketo.get(f"{path}/status.json")["result"][0]
     body = marketo("GET", f"{path}/file.json").data
     assert done["fileChecksum"] == f"sha256:{hashlib.sha256(body).hexdigest()}"
@@ -173,6 +192,84 @@ def test_a_bulk_extract_lives_through_its_states(marketo, sandbox):
     assert [(row["email"], row["city"]) for row in rows] == [("cleo@example.com", "null"), ("dan@example.com", "null")]
     part = marketo("GET", f"{path}/file.json", headers={"Range": "bytes=3-9"})
     assert (part.status_code, part.data) == (206, body[3:10])
+
+
+def test_news_of_a_job_are_told_once_a_minute(marketo, sandbox, clock):
+    """A status asked for earlier is the one told last."""
+    sandbox.marketo.bulk = BulkPace(takes=10 * MINUTE / 60, told_every=MINUTE)
+    path = _job(marketo)
+    _enqueue(marketo, path)
+    clock.advance(MINUTE / 2)
+    assert _status(marketo, path) == "Queued"
+    clock.advance(MINUTE / 2)
+    assert _status(marketo, path) == "Completed"
+
+
+def test_two_jobs_run_and_the_others_wait(marketo, sandbox, clock):
+    """The third starts when the first has ended."""
+    sandbox.marketo.bulk = BulkPace(takes=MINUTE)
+    paths = [_job(marketo) for _ in range(3)]
+    for path in paths:
+        _enqueue(marketo, path)
+    assert [_status(marketo, path) for path in paths] == ["Processing", "Processing", "Queued"]
+    clock.advance(MINUTE)
+    assert [_status(marketo, path) for path in paths] == ["Completed", "Completed", "Processing"]
+
+
+def test_ten_jobs_fill_the_queue(marketo, sandbox, clock):
+    """Those that run count too; the eleventh gets 1029, and so does queueing a job twice."""
+    sandbox.marketo.bulk = BulkPace(takes=MINUTE)
+    paths = [_job(marketo) for _ in range(11)]
+    answers = [_enqueue(marketo, path) for path in paths]
+    assert all(answer.json["success"] for answer in answers[:10])
+    assert answers[10].json["errors"][0] == {"code": "1029", "message": "Too many jobs in queue"}
+    assert "already queued" in _enqueue(marketo, paths[0]).json["errors"][0]["message"]
+    clock.advance(MINUTE)
+    assert _enqueue(marketo, paths[10]).json["success"]
+
+
+def test_the_volume_of_a_day_is_limited_until_midnight_us_central(marketo, sandbox, clock, connect):
+    """One code for two limits; only the message tells."""
+    sandbox.marketo.bulk = BulkPace(daily_bytes=10)
+    first, second = _job(marketo), _job(marketo)
+    assert _enqueue(marketo, first).json["success"]
+    refused = _enqueue(marketo, second).json["errors"][0]
+    assert (refused["code"], "daily quota" in refused["message"]) == ("1029", True)
+    clock.advance(timedelta(hours=18) - timedelta(seconds=1))
+    later = connect(sandbox, "/marketo", sandbox.marketo.access_token()[0])
+    assert not _enqueue(later, second).json["success"]
+    clock.advance(timedelta(seconds=1))
+    assert _enqueue(later, second).json["success"]
+
+
+def test_a_completed_job_may_lack_its_file_and_a_job_may_fail(marketo, sandbox, clock):
+    """404 in plain text until the file is there."""
+    sandbox.marketo.bulk = BulkPace(file_after=MINUTE, failing=1)
+    failed, completed = _job(marketo), _job(marketo)
+    _enqueue(marketo, failed)
+    _enqueue(marketo, completed)
+    assert [_status(marketo, path) for path in (failed, completed)] == ["Failed", "Completed"]
+    missing = marketo("GET", f"{completed}/file.json")
+    assert (missing.status_code, missing.mimetype) == (404, "text/plain")
+    clock.advance(MINUTE)
+    assert marketo("GET", f"{completed}/file.json").status_code == 200
+
+
+def test_what_our_own_fields_take_leaves_the_shown_update_alone(marketo, sandbox, clock):
+    """`updatedAt` as shown is of standard fields; the filter of exports is of any field."""
+    wanted = {"displayName": "Cap", "name": "segserverCap", "dataType": "integer"}
+    marketo("POST", FIELDS, json={"input": [wanted]})
+    clock.advance(MINUTE)
+    body = {"action": "updateOnly", "lookupField": "id", "input": [{"id": ADA, "segserverCap": 3}]}
+    marketo("POST", LEADS, json=body)
+    window = {"startAt": "2026-03-01T12:01:00Z", "endAt": "2026-03-01T12:02:00Z"}
+    path = f"{EXPORT}/{_extract(marketo, filter={'updatedAt': window}).json['result'][0]['exportId']}"
+    _enqueue(marketo, path)
+    rows = list(csv.DictReader(io.StringIO(marketo("GET", f"{path}/file.json").data.decode())))
+    assert [row["id"] for row in rows] == [str(ADA)]
+    assert marketo.get(LEADS, filterType="id", filterValues=ADA)["result"][0]["updatedAt"] < "2026-03-01"
+    sandbox.marketo.bulk.by_update = False
+    assert _code(_extract(marketo, filter={"updatedAt": window})) == "1035"
 
 
 @pytest.mark.parametrize(
@@ -190,14 +287,47 @@ def test_extracts_beyond_the_contract_are_refused(marketo, asked, code):
     assert _code(_extract(marketo, **asked)) == code
 
 
-def test_ten_jobs_fill_the_queue(marketo):
-    """The eleventh gets 1029, and so does queueing a job twice."""
-    window = {"startAt": "2026-01-01T00:00:00Z", "endAt": "2026-01-31T00:00:00Z"}
-    jobs = [_extract(marketo, filter={"createdAt": window}).json["result"][0]["exportId"] for _ in range(11)]
-    answers = [marketo("POST", f"{EXPORT}/{job}/enqueue.json") for job in jobs]
-    assert all(answer.json["success"] for answer in answers[:10])
-    assert answers[10].json["errors"][0] == {"code": "1029", "message": "Too many jobs in queue"}
-    assert _code(marketo("POST", f"{EXPORT}/{jobs[0]}/enqueue.json")) == "1029"
+def test_a_token_in_the_address_is_refused(marketo):
+    """It may only stand in the header, where it is not logged."""
+    assert (
+        _code(marketo("GET", LEADS, query_string={"filterType": "id", "filterValues": ADA, "access_token": "x"}))
+        == "601"
+    )
+
+
+@pytest.mark.parametrize(
+    ("permission", "method", "path"),
+    [
+        ("Read-Write Person", "GET", LEADS),
+        ("Read-Only Activity", "GET", "/rest/v1/activities/types.json"),
+        ("Execute Campaign", "GET", "/rest/v1/campaigns.json"),
+        ("Read-Write Assets", "POST", "/rest/asset/v1/staticLists.json"),
+        ("Read-Write Schema Custom Field", "POST", FIELDS),
+    ],
+)
+def test_what_the_role_lacks_is_denied(marketo, sandbox, permission, method, path):
+    """603, and nothing says which permission it is."""
+    sandbox.marketo.permissions.discard(permission)
+    assert _code(marketo(method, path, json={} if method == "POST" else None)) == "603"
+
+
+def test_one_record_stands_once_in_an_input(marketo):
+    """The second one is skipped with 1036."""
+    body = {"action": "updateOnly", "lookupField": "id", "input": [{"id": ADA, "city": "A"}, {"id": ADA, "city": "B"}]}
+    result = marketo("POST", LEADS, json=body).json["result"]
+    assert [entry.get("reasons", [{}])[0].get("code") for entry in result] == [None, "1036"]
+
+
+def test_a_hundred_fields_can_be_made_and_no_more(marketo):
+    """Of all that were made by API."""
+
+    def make(*numbers):
+        fields = [{"displayName": f"F{n}", "name": f"f{n}", "dataType": "string"} for n in numbers]
+        return marketo("POST", FIELDS, json={"input": fields})
+
+    assert make(*range(99)).json["success"]
+    assert _code(make(99, 100)) == "1003"
+    assert make(99).json["success"]
 
 
 def test_unknown_paths_methods_and_bodies_have_their_codes(marketo):

@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from segserver.records import EventGone, EventRecord
+from segserver.records import EventGone, EventRecord, EventsWithin
 
 CREATED = datetime(2025, 1, 1)
 EARLY = datetime(2026, 2, 1)
@@ -47,6 +47,27 @@ def test_an_event_that_is_gone_and_comes_back_in_one_group_stays(bench: Any) -> 
     assert bench.rows("SELECT p_amount FROM event_purchase") == [{"p_amount": 5}]
     bench.take("crm", bench.bought("d", "1"), EventGone("purchase", "d"))
     assert bench.rows("SELECT * FROM event_purchase") == []
+
+
+def test_of_a_stretch_of_keys_only_what_is_told_with_it_stays(bench: Any) -> None:
+    bench.take("crm", *(bench.bought(key, "1", number) for number, key in enumerate(("a0", "b1", "b2", "b3", "c0"))))
+    bench.take("crm", bench.bought("b2", "1", 2), EventsWithin("purchase", "b", "c"), bench.bought("b4", "1", 7))
+    kept = bench.rows("SELECT event_key AS key, p_amount AS amount FROM event_purchase ORDER BY event_key")
+    assert [(row["key"], row["amount"]) for row in kept] == [("a0", 0), ("b2", 2), ("b4", 7), ("c0", 4)]
+
+
+def test_a_stretch_ends_before_its_upper_key_and_leaves_other_connections_alone(bench: Any) -> None:
+    bench.take("crm", bench.bought("b1", "1"), bench.bought("b2", "1"))
+    bench.take("engage", bench.bought("b1", "1"))
+    bench.take("crm", EventsWithin("purchase", "b1", "b2"))
+    kept = bench.rows("SELECT connection, event_key FROM event_purchase ORDER BY ALL")
+    assert [tuple(row.values()) for row in kept] == [("crm", "b2"), ("engage", "b1")]
+
+
+def test_who_loses_an_event_of_a_stretch_is_looked_at_again(bench: Any) -> None:
+    bench.take("crm", bench.person("1", "ada@x.org"), bench.bought("b1", "1"))
+    found = bench.take("crm", EventsWithin("purchase", "b", "c"))
+    assert found.contacts == {bench.contact()["contact_id"]}
 
 
 def test_a_known_at_of_the_source_is_kept_when_the_event_is_read_again(bench: Any) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 
 from segserver.clock import FixedClock
 from segserver.identity import contact_id
-from segserver.records import Change, Deletion, Merge, SourceItem
+from segserver.records import Change, ContactRecord, Deletion, Merge, SourceItem
 
 CREATED = datetime(2025, 1, 1)
 EARLY = datetime(2026, 2, 1)
@@ -173,3 +174,36 @@ def test_a_late_word_of_an_earlier_deletion_does_not_delete_what_lives_again(ben
 def test_deleting_a_record_nobody_knows_makes_no_contact(bench: Any) -> None:
     bench.take("crm", Deletion("404", LATE))
     assert bench.rows("SELECT * FROM contacts") == []
+
+
+# ---- our own writing coming back -----------------------------------------------------------------------------------
+
+
+def later(record: ContactRecord, **changes: Any) -> ContactRecord:
+    return replace(record, updated_at=EARLY + timedelta(days=1), **changes)
+
+
+def test_a_record_modified_only_in_fields_that_nobody_reads_is_no_change(bench: Any) -> None:
+    record = bench.person("1", "a@x.org")
+    bench.take("crm", record)
+    ingested = bench.take("crm", later(record))
+    assert (ingested.records, ingested.contacts) == (0, frozenset())
+    (row,) = bench.rows("SELECT updated_at FROM source_crm")
+    assert row["updated_at"] == EARLY + timedelta(days=1), "an older copy that comes late must be known as such"
+
+
+def test_a_record_modified_in_a_field_that_is_read_is_a_change(bench: Any) -> None:
+    record = bench.person("1", "a@x.org")
+    bench.take("crm", record)
+    ingested = bench.take("crm", later(record, traits={**record.traits, "country": "DE"}))
+    assert (ingested.records, len(ingested.contacts)) == (1, 1)
+
+
+def test_of_two_records_of_a_contact_the_one_modified_last_still_counts(bench: Any) -> None:
+    first = bench.person("1", "a@x.org", traits={"country": "FR"})
+    second = bench.person("2", "a@x.org", at=EARLY + timedelta(hours=1), traits={"country": "DE"})
+    bench.take("crm", first, second)
+    assert bench.contact()["t_country"] == "DE"
+    ingested = bench.take("crm", later(first))
+    assert (ingested.records, len(ingested.contacts)) == (0, 1)
+    assert bench.contact()["t_country"] == "FR"

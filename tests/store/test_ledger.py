@@ -180,3 +180,34 @@ def test_sends_of_the_platforms_are_the_events_that_count_as_a_channel(bench: An
     found = ledger.sends_by_platforms(bench.session, NOW - 2 * HOUR, NOW).to_pylist()
     contact = bench.contact()["contact_id"]
     assert found == [{"contact_id": contact, "channel": "email", "sent_at": NOW - 2 * HOUR}]
+
+
+# ---- our own writing coming back -----------------------------------------------------------------------------------
+
+CHANNEL = Target("crm", "property", "segserver_channel")
+
+
+@pytest.mark.parametrize(
+    ("change", "ours"),
+    [
+        (("1", "segserver_channel", "email"), True),
+        (("2", "segserver_channel", ""), True),
+        (("1", "segserver_channel", "sms"), False),
+        (("1", "segserver_channel", ""), False),
+        (("3", "segserver_channel", "email"), False),
+        (("1", "lifecyclestage", "email"), False),
+        (("4", "send_this", "word 1"), True),
+        (("4", "send_this", "word 2"), False),
+    ],
+)
+def test_a_change_is_our_own_writing_if_it_is_what_we_wrote_there_last(
+    bench: Any, change: tuple[str, str, str], ours: bool
+) -> None:
+    values = [("1", "sms"), ("1", "email"), ("2", "email"), ("2", None)]
+    told = [Acknowledgement(CHANNEL, f"c{address}", address, value, "confirmed") for address, value in values]
+    told.append(Acknowledgement(CHANNEL, "c3", "3", "email", "rejected"))
+    ledger.acknowledge(bench.session, told, NOW)
+    touch = Intent("k", "crm", "c4", "4", "send_this", {"value": "word 1"}, "word", "sms", 0)
+    ledger.intend(bench.session, [touch], NOW)
+    assert ledger.echoes(bench.session, "crm", [change]) == ({change} if ours else set())
+    assert ledger.echoes(bench.session, "engage", [change]) == set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 
 from segserver.clock import FixedClock
 from segserver.connectors.declarations import load
+from segserver.connectors.notifications import push_sender
+from segserver.connectors.signatures import BadPayload
 from segserver.errors import MissingSecret, SettingsError
 from segserver.web.app import create_app
 
@@ -20,6 +23,11 @@ CONNECTIONS = Path(__file__).parents[2] / "connectors"
 
 
 def _spec(name):
+    if name == "shop":
+        source = "kind: files\naudiences: true\nwebhook_secret: env:SHOP_WEBHOOK_SECRET\n"
+        spec, findings = load(name, source, "connectors/shop.yml")
+        assert not findings
+        return spec
     source = (CONNECTIONS / f"{name}.yml").read_text(encoding="utf-8")
     source += "\nwebhook_secret: env:MARKETO_WEBHOOK_SECRET\n" if name == "engage" else ""
     spec, findings = load(name, source, f"connectors/{name}.yml")
@@ -40,8 +48,9 @@ class PretendedServer:
     contacts: list[str] = field(default_factory=lambda: [f"c{number:02}" for number in range(25)])
     inbox: dict[tuple[str, str], object] = field(default_factory=dict)
     requested: int = 0
+    executed: list[tuple] = field(default_factory=list)
     commands: list[tuple[list[str], int]] = field(default_factory=list)
-    connections: dict = field(default_factory=lambda: {name: _spec(name) for name in ("crm", "engage", "web")})
+    connections: dict = field(default_factory=lambda: {name: _spec(name) for name in ("crm", "engage", "web", "shop")})
 
     def health(self):
         return {"status": self.status, "workspace": {"problem": "rules/a.seg:1:1: error"}}
@@ -57,6 +66,14 @@ class PretendedServer:
 
     def contact(self, key):
         return {"contact_id": "c01"} if key in ("c01", "ada/b@example.com") else None
+
+    def ask(self, key, question):
+        if key != "c01":
+            return None
+        return {"contact_id": key, "question": repr(question)} if "vip" in repr(question) else "there is no segment"
+
+    def refresh(self, key):
+        return key == "c01"
 
     def runs(self, limit):
         return [{"run_id": str(number)} for number in range(limit)]
@@ -78,6 +95,18 @@ class PretendedServer:
         before = len(self.inbox)
         self.inbox |= {(connection, event.key): event for event in events}
         return len(self.inbox) - before
+
+    def push_sender(self, spec):
+        return push_sender(spec, Path())
+
+    def execute_action(self, spec, action, execution):
+        self.executed.append((spec.name, action.name, execution))
+        return {"hs_execution_state": "SUCCESS"}
+
+    def action_choices(self, body):
+        if not json.loads(body):
+            raise BadPayload("nothing is asked")
+        return {"options": [], "searchable": True}
 
     def command(self, arguments, write, *, columns):
         self.commands.append((list(arguments), columns))

@@ -169,3 +169,25 @@ def test_the_log_names_routes_and_never_contacts_or_queries(client, caplog):
     caplog.set_level(logging.INFO)
     client.get("/api/contacts/ada@example.com?token=secret")
     assert caplog.messages == ["GET /api/contacts/<path:key> 404"]
+
+
+def test_a_question_about_a_contact_is_passed_on(client):
+    asked = client.get("/api/contacts/c01/segments/vip").json["question"]
+    assert asked == "CheckSegment(segment='vip')"
+    asked = client.get("/api/contacts/c01/permission?channel=email&scenario=vip").json["question"]
+    assert asked == "MayContact(channel='email', scenario='vip', refused=frozenset())"
+
+
+@pytest.mark.parametrize("path", ["c02/segments/vip", "c01/segments/nothing", "c02/permission"])
+def test_a_question_without_an_answer_is_404_with_the_reason(client, path):
+    answer = client.get(f"/api/contacts/{path}")
+    assert (answer.status_code, bool(answer.json["error"])) == (404, True)
+
+
+def test_an_unknown_setting_of_a_question_is_400(client):
+    assert client.get("/api/contacts/c01/permission?chanel=email").status_code == 400
+
+
+def test_a_refresh_is_queued_for_somebody_who_is_known(client):
+    assert client.post("/api/contacts/c01/refresh").status_code == 202
+    assert client.post("/api/contacts/c02/refresh").status_code == 404

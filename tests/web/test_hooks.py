@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from segserver.connectors.signatures import MAX_AGE, sign_v3
+from segserver.connectors.signatures import MAX_AGE
+from segserver.sandbox.hubspot.signing import v3 as sign_v3
 
 from .conftest import NOW, SECRET
 
@@ -99,10 +100,15 @@ def test_a_signed_body_of_another_shape_is_400_and_nothing_is_kept(client, backe
     assert backend.inbox == {}
 
 
-@pytest.mark.parametrize("name", ["nowhere", "web"])
-def test_a_connection_that_receives_no_webhooks_is_404(client, name):
-    url = f"http://localhost/hooks/{name}"
-    assert _post(client, [_event()], path=f"/hooks/{name}", url=url).status_code == 404
+def test_a_connection_that_does_not_exist_is_404(client):
+    url = "http://localhost/hooks/nowhere"
+    assert _post(client, [_event()], path="/hooks/nowhere", url=url).status_code == 404
+
+
+@pytest.mark.parametrize("headers", [{}, {"X-Goog-Channel-Token": "t"}])
+def test_a_connection_that_does_not_say_whom_it_believes_is_503_and_keeps_nothing(client, backend, headers):
+    answer = client.post("/hooks/web", data=b"{}", headers=headers)
+    assert (answer.status_code, backend.inbox) == (503, {})
 
 
 def test_a_missing_secret_asks_the_sender_to_come_again_and_tells_only_the_log_why(client, backend, caplog):

@@ -22,6 +22,9 @@ PUSH: Mapping[str, Mapping[str, str]] = {
 }
 """Where a segment may be pushed: the words of each vendor, and the kind of `Target` they mean."""
 
+_PLUGGED_IN: Mapping[str, str] = {"list": "list", "property": "property"}
+"""Where a segment may be pushed at a connection of a kind that another package brings."""
+
 SEND: Mapping[str, Mapping[str, str]] = {
     "hubspot": {"property": "property"},
     "marketo": {"campaign": "campaign", "field": "property"},
@@ -37,6 +40,7 @@ INFORM: Mapping[str, Mapping[str, str]] = {
 
 _USER_PROPERTY = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,23}")
 _RESERVED_PREFIXES = ("_", "firebase_", "ga_", "google_")
+_RESERVED = ("first_open_time", "first_visit_time", "last_deep_link_referrer", "user_id", "first_open_after_install")
 
 
 def target(
@@ -54,7 +58,7 @@ def target(
     if connection is None:
         return None
     vendor = catalog.connections[connection]
-    kinds = allowed.get(vendor, {})
+    kinds = allowed.get(vendor, _PLUGGED_IN if allowed is PUSH else {})
     kind = kinds.get(node.kind.text)
     if kind is None:
         called = f"`{connection}`" if connection == vendor else f"`{connection}`, a connection of kind {vendor},"
@@ -136,6 +140,8 @@ def place_of(target: Target) -> Target:
 def _user_property_fault(name: str) -> tuple[str, str | None] | None:
     if name.startswith(_RESERVED_PREFIXES):
         return f"GA4 keeps names that start with {', '.join(_RESERVED_PREFIXES)} for itself", "choose another name"
+    if name in _RESERVED:
+        return f"GA4 keeps the name `{name}` for itself", f"choose another name, for example `seg_{name[:20]}`"
     if not _USER_PROPERTY.fullmatch(name):
         return "a GA4 user property is a letter, then letters, digits or `_`, 24 characters at most", None
     return None

@@ -1,7 +1,8 @@
-"""Which deals belong to which contacts."""
+"""Which deals and companies belong to which contacts."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flask import Response
@@ -13,35 +14,54 @@ if TYPE_CHECKING:
     from segserver.sandbox.hubspot.account import HubSpotAccount
 
 BATCH, PER_RECORD = 1_000, 500
-_CONTACT_TO_DEAL, _DEAL_TO_CONTACT = 4, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """The numbers of a kind of association: the plain one, and that of the primary record where there is one."""
+
+    plain: int
+    primary: int | None = None
+
+
+_KINDS = {
+    ("0-1", "0-3"): Kinds(4),
+    ("0-3", "0-1"): Kinds(3),
+    ("0-1", "0-2"): Kinds(279, 1),
+    ("0-2", "0-1"): Kinds(280),
+}
 
 
 def _read(account: HubSpotAccount, from_type: str, to_type: str) -> Response:
-    source, target = account.type_id(from_type), account.type_id(to_type)
-    if source == target:
+    links = account.links(from_type, to_type)
+    if links is None:
         raise invalid(f"no associations from {from_type} to {to_type}")
     inputs = json_body().get("inputs")
     if not isinstance(inputs, list) or not 0 < len(inputs) <= BATCH:
         raise invalid(f"inputs must hold 1 to {BATCH} records")
-    links = account.contact_deals if source == account.type_id("contacts") else account.deal_contacts
-    kind = _CONTACT_TO_DEAL if links is account.contact_deals else _DEAL_TO_CONTACT
+    kinds = _KINDS[account.type_id(from_type), account.type_id(to_type)]
     results, without = [], []
     for entry in inputs:
         key, after = str(entry.get("id")), whole(entry.get("after", 0))
         others = links.get(int(key), []) if key.isdigit() else []
         if others:
-            results.append(_result(key, others, after, kind))
+            results.append(_result(key, others, after, kinds))
         else:
             without.append(key)
     return json_response(*account.batch_reply(results, [_none(from_type, to_type, key) for key in without]))
 
 
-def _result(key: str, others: list[int], after: int, kind: int) -> dict[str, object]:
-    types = [{"category": "HUBSPOT_DEFINED", "typeId": kind, "label": None}]
+def _result(key: str, others: list[int], after: int, kinds: Kinds) -> dict[str, object]:
+    def types(other: int) -> list[dict[str, object]]:
+        plain: dict[str, object] = {"category": "HUBSPOT_DEFINED", "typeId": kinds.plain, "label": None}
+        if kinds.primary is None or other != others[0]:
+            return [plain]
+        return [plain, {"category": "HUBSPOT_DEFINED", "typeId": kinds.primary, "label": "Primary"}]
+
     page = others[after : after + PER_RECORD]
     result: dict[str, object] = {
         "from": {"id": key},
-        "to": [{"toObjectId": str(other), "associationTypes": types} for other in page],
+        "to": [{"toObjectId": str(other), "associationTypes": types(other)} for other in page],
     }
     if after + PER_RECORD < len(others):
         result["paging"] = {"next": {"after": str(after + PER_RECORD)}}

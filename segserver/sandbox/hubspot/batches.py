@@ -96,6 +96,9 @@ def _each(
 ) -> Response:
     """Carry out a batch record by record; without trace ids the first bad record fails the whole batch."""
     inputs = _inputs(BATCH)
+    ids = [str(entry["id"]) for entry in inputs if "id" in entry]
+    if len(set(ids)) != len(ids):
+        raise invalid("Duplicate IDs found in batch input")
     traced = len({entry.get("objectWriteTraceId") for entry in inputs} - {None}) == len(inputs)
     if not traced:
         for entry in inputs:

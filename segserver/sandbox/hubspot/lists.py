@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from segserver.sandbox.hubspot.account import HubSpotAccount
 
 CONTACTS = "0-1"
-PAGE, SEARCH_PAGE, CLEARABLE = 250, 500, 100_000
+PAGE, SEARCH_PAGE, CLEARABLE, MOST_IDS = 250, 500, 100_000, 100_000
 _PROCESSING = ("MANUAL", "SNAPSHOT", "DYNAMIC")
 _FIRST_ID = 301
 
@@ -78,7 +78,9 @@ def _search(account: HubSpotAccount) -> Response:
     ]
     page, end = found[offset : offset + count], offset + count
     reply = {"offset": end, "hasMore": end < len(found), "total": len(found)}
-    return json_response({"lists": [show(entry) for entry in page], **reply})
+    # A list that is found does not tell its size.
+    lists = [{name: value for name, value in show(entry).items() if name != "size"} for entry in page]
+    return json_response({"lists": lists, **reply})
 
 
 def _delete(account: HubSpotAccount, list_id: str) -> Response:
@@ -108,11 +110,10 @@ def _members(account: HubSpotAccount, list_id: str) -> Response:
     after = request.args.get("after", "0")
     if not after.isdigit():
         raise invalid("after is not a paging token of a former reply")
-    ids = sorted(member for member in entry.members if member >= int(after))
+    ids = entry.members.page(int(after), limit + 1)
     page = ids[:limit]
     reply: dict[str, object] = {
-        "results": [{"recordId": str(one), "membershipTimestamp": instant(entry.members[one])} for one in page],
-        "total": len(entry.members),
+        "results": [{"recordId": str(one), "membershipTimestamp": instant(entry.members[one])} for one in page]
     }
     if len(ids) > limit:
         reply["paging"] = {"next": {"after": str(ids[limit])}}
@@ -136,6 +137,9 @@ def _add_and_remove(account: HubSpotAccount, list_id: str) -> Response:
 
 def _apply(account: HubSpotAccount, list_id: str, add: Iterable[str], remove: Iterable[str]) -> Response:
     entry, now = _manual(account, list_id), account.clock.now()
+    add, remove = list(add), list(remove)
+    if len(add) + len(remove) > MOST_IDS:
+        raise invalid(f"at most {MOST_IDS} record ids in one request")
     added, removed, missing = [], [], []
     for key in add:
         record = account.contacts.get(int(key))
@@ -144,9 +148,11 @@ def _apply(account: HubSpotAccount, list_id: str, add: Iterable[str], remove: It
         elif record.id not in entry.members:
             entry.members[record.id] = now
             added.append(key)
+            account.journal.note_member(entry.id, record.id, "ADDED_TO_LIST", now)
     for key in remove:
-        if entry.members.pop(int(key), None) is not None:
+        if entry.members.leave(int(key)):
             removed.append(key)
+            account.journal.note_member(entry.id, int(key), "REMOVED_FROM_LIST", now)
         elif account.contacts.get(int(key)) is None:
             missing.append(key)
     return json_response({"recordsIdsAdded": added, "recordIdsRemoved": removed, "recordIdsMissing": missing})

@@ -11,12 +11,14 @@ from flask import Response, request
 from segserver.sandbox.hubspot.errors import HubSpotError, invalid, not_found
 from segserver.sandbox.hubspot.properties import read_only
 from segserver.sandbox.hubspot.records import Record, Table, show
+from segserver.sandbox.hubspot.value_types import typed
 from segserver.sandbox.routing import Route, json_body, json_response
 
 if TYPE_CHECKING:
     from segserver.sandbox.hubspot.account import HubSpotAccount
 
 PAGE, PAGE_WITH_HISTORY = 100, 50
+_SINGULAR = {"0-1": "contact", "0-2": "company", "0-3": "deal"}
 
 
 def _list(account: HubSpotAccount, object_type: str) -> Response:
@@ -48,12 +50,13 @@ def _shown(
 
 
 def _associations(account: HubSpotAccount, object_type: str, record: Record) -> dict[str, object]:
-    to_deals = account.table(object_type) is account.contacts
-    others = account.contact_deals.get(record.id, []) if to_deals else account.deal_contacts.get(record.id, [])
-    other, kind = ("deals", "contact_to_deal") if to_deals else ("contacts", "deal_to_contact")
-    if other not in names("associations") or not others:
-        return {}
-    return {other: {"results": [{"id": str(number), "type": kind} for number in others]}}
+    shown: dict[str, object] = {}
+    for other in names("associations"):
+        others = (account.links(object_type, other) or {}).get(record.id)
+        if others:
+            kind = f"{_SINGULAR[account.type_id(object_type)]}_to_{_SINGULAR[account.type_id(other)]}"
+            shown[other] = {"results": [{"id": str(number), "type": kind} for number in others]}
+    return shown
 
 
 def _get(account: HubSpotAccount, object_type: str, key: str) -> Response:
@@ -130,7 +133,7 @@ def create(account: HubSpotAccount, object_type: str, properties: Mapping[str, o
     record = table.create(texts, account.clock.now())
     if table is account.contacts:
         account.emit("contact.creation", record.id, changeSource="INTEGRATION")
-    else:
+    elif table is account.deals:
         account.deal_contacts[record.id] = []
     return record
 
@@ -145,7 +148,7 @@ def update(account: HubSpotAccount, object_type: str, record: Record, properties
     if account.table(object_type) is account.contacts:
         account.change(record, texts, source="INTEGRATION")
     else:
-        account.deals.update(record, texts, account.clock.now())
+        account.table(object_type).update(record, texts, account.clock.now())
 
 
 def archive(account: HubSpotAccount, object_type: str, record: Record) -> None:
@@ -153,14 +156,14 @@ def archive(account: HubSpotAccount, object_type: str, record: Record) -> None:
     if account.table(object_type) is account.contacts:
         account.archive_contact(record)
     else:
-        account.deals.archive(record, account.clock.now())
+        account.table(object_type).archive(record, account.clock.now())
 
 
 def writable(account: HubSpotAccount, object_type: str, properties: Mapping[str, object]) -> dict[str, str]:
-    """Property values as text.
+    """Property values as text, as HubSpot keeps them.
 
     Raises:
-        HubSpotError: 400 for a property that does not exist or is read-only.
+        HubSpotError: 400 for a property that does not exist or is read-only, or a value that is not of its type.
     """
     schema = account.schema(object_type)
     for name in properties:
@@ -174,7 +177,7 @@ def writable(account: HubSpotAccount, object_type: str, properties: Mapping[str,
         raise invalid(
             f"Property values were not valid: {message}", {"message": message, "code": code, "context": context}
         )
-    return {name: "" if value is None else str(value) for name, value in properties.items()}
+    return {name: typed(schema[name], "" if value is None else str(value)) for name, value in properties.items()}
 
 
 def names(parameter: str) -> list[str]:

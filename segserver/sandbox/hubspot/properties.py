@@ -31,13 +31,24 @@ _FIELD_TYPES = {
     "text",
     "textarea",
 }
+_FITTING = {
+    "bool": {"booleancheckbox", "calculation_equation"},
+    "date": {"date"},
+    "datetime": {"date"},
+    "enumeration": {"booleancheckbox", "checkbox", "radio", "select"},
+    "number": {"number", "calculation_equation"},
+    "phone_number": {"phonenumber"},
+    "string": {"text", "textarea", "html", "file", "phonenumber", "calculation_equation"},
+}
+_OPTION = {"label", "value", "displayOrder", "hidden"}
+_CHANGEABLE = ("label", "description", "groupName", "hidden", "formField", "options", "displayOrder")
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 _CONTACT = {
     "string": "email firstname lastname city ga_client_id hs_timezone hs_merged_object_ids home_ownership "
-    "marital_status household_comp kids_count",
+    "marital_status household_comp kids_count hs_email_hard_bounce_reason_enum",
     "enumeration": "country lifecyclestage age_band income_band",
-    "number": "household_size num_associated_deals",
+    "number": "household_size num_associated_deals associatedcompanyid",
     "bool": "sms_consent",
     "datetime": "recent_deal_close_date",
 }
@@ -48,6 +59,8 @@ _CONTACT_READ_ONLY = {
     "hs_email_optout": "bool",
     "hs_email_last_open_date": "datetime",
 }
+_COMPANY = {"string": "name domain city country hs_merged_object_ids industry", "number": "numberofemployees"}
+_COMPANY_READ_ONLY = {"hs_object_id": "number", "createdate": "datetime", "hs_lastmodifieddate": "datetime"}
 _DEAL = {
     "string": "dealname categories",
     "enumeration": "dealstage pipeline deal_currency_code",
@@ -77,6 +90,11 @@ def schema(own: Mapping[str, str], read_only: Mapping[str, str], group: str) -> 
 def contact_schema() -> dict[str, Definition]:
     """Contacts as the sandbox knows them."""
     return schema(_CONTACT, _CONTACT_READ_ONLY, "contactinformation")
+
+
+def company_schema() -> dict[str, Definition]:
+    """Companies as the sandbox knows them."""
+    return schema(_COMPANY, _COMPANY_READ_ONLY, "companyinformation")
 
 
 def deal_schema() -> dict[str, Definition]:
@@ -141,6 +159,28 @@ def _create_batch(account: HubSpotAccount, object_type: str) -> Response:
     return json_response(*account.batch_reply(added, errors, done=201))
 
 
+def _change(account: HubSpotAccount, object_type: str, name: str) -> Response:
+    definition = account.schema(object_type).get(name)
+    if definition is None:
+        raise not_found(f"Property {name} does not exist for object type {object_type}")
+    if definition["hubspotDefined"]:
+        raise invalid(f"the definition of '{name}' is read only")
+    wanted = json_body()
+    _check_options(name, wanted.get("options", []))
+    definition.update({key: wanted[key] for key in _CHANGEABLE if key in wanted})
+    return json_response(definition)
+
+
+def _check_options(name: str, options: object) -> None:
+    listed = options if isinstance(options, list) else [options]
+    good = [one for one in listed if isinstance(one, dict) and one.keys() >= _OPTION]
+    if len(good) < len(listed):
+        raise invalid(f"options of '{name}' need {', '.join(sorted(_OPTION))}")
+    values = [one["value"] for one in good]
+    if len(set(values)) != len(values):
+        raise invalid(f"options of '{name}' repeat a value")
+
+
 def _add(account: HubSpotAccount, object_type: str, wanted: Mapping[str, object]) -> Definition:
     missing = [key for key in ("name", "label", "type", "fieldType", "groupName") if not wanted.get(key)]
     if missing:
@@ -152,6 +192,9 @@ def _add(account: HubSpotAccount, object_type: str, wanted: Mapping[str, object]
         raise invalid(f"Property name '{name}' is not valid: lower-case letters, digits and _ only")
     if wanted["type"] not in _TYPES or wanted["fieldType"] not in _FIELD_TYPES:
         raise invalid(f"Property '{name}' has an unknown type or fieldType")
+    if wanted["fieldType"] not in _FITTING[str(wanted["type"])]:
+        raise invalid(f"Property '{name}' cannot be of type {wanted['type']} and fieldType {wanted['fieldType']}")
+    _check_options(name, wanted.get("options", []))
     if wanted["groupName"] not in account.groups(object_type):
         raise invalid(f"property group '{wanted['groupName']}' does not exist")
     base = define(name, "string", str(wanted["groupName"])) | {"hubspotDefined": False}
@@ -196,4 +239,5 @@ ROUTES = (
     Route("POST", f"{_BASE}/groups", _create_group),
     Route("GET", f"{_BASE}/groups/<name>", _get_group),
     Route("GET", f"{_BASE}/<name>", _get),
+    Route("PATCH", f"{_BASE}/<name>", _change),
 )

@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 
 from segserver.clock import to_epoch_ms
 
+_FEW = 1_000
+"""Entries of changes that may be out of date before they are cleared away, beside one for each record."""
+
 
 def instant(at: datetime) -> str:
     """An instant as HubSpot writes it."""
@@ -55,7 +58,7 @@ class Table:
         self.version = 0
         self._records: dict[int, Record] = {}
         self._by_email: dict[str, int] = {}
-        self._by_change: list[tuple[datetime, int]] | None = None
+        self._by_change: list[tuple[datetime, int]] = []
         self._next_id = first_id
 
     def __len__(self) -> int:
@@ -97,6 +100,10 @@ class Table:
         record = self._records.get(self.merged.get(record_id, record_id))
         return record if record and record.archived_at is None else None
 
+    def find(self, record_id: int) -> Record:
+        """A record that is there, living or not."""
+        return self._records[record_id]
+
     def get_archived(self, record_id: int) -> Record | None:
         """A record in the recycle bin."""
         record = self._records.get(record_id)
@@ -112,6 +119,15 @@ class Table:
         self._remove(record)
         record.archived_at = at
         insort(self.archived, record.id)
+
+    def restore(self, record: Record, at: datetime) -> None:
+        """Take a record back out of the recycle bin."""
+        self.archived.remove(record.id)
+        record.archived_at = None
+        insort(self.ids, record.id)
+        if "email" in record.properties:
+            self._by_email[record.properties["email"].lower()] = record.id
+        self._touch(record, at)
 
     def erase(self, record: Record) -> None:
         """Forget a record for good."""
@@ -134,26 +150,25 @@ class Table:
 
     def changed_since(self, at: datetime) -> list[int]:
         """Ids of living records changed at or after an instant, ascending."""
-        if self._by_change is None:
+        if len(self._by_change) > 2 * len(self.ids) + _FEW:
             self._by_change = sorted((record.updated_at, record.id) for record in self)
         start = bisect_left(self._by_change, (at, 0))
-        return sorted(record_id for _, record_id in self._by_change[start:])
+        # A record that has changed since, or is gone, leaves its entries behind.
+        found = {record_id for _, record_id in self._by_change[start:]}
+        return sorted(one for one in found if one not in self.merged and self.get(one) is not None)
 
     def _touch(self, record: Record, at: datetime) -> None:
         record.updated_at = max(at, record.updated_at)
         record.properties[self.modified] = instant(record.updated_at)
-        self._changed()
+        insort(self._by_change, (record.updated_at, record.id))
+        self.version += 1
 
     def _remove(self, record: Record) -> None:
         del self.ids[bisect_left(self.ids, record.id)]
         email = record.properties.get("email", "").lower()
         if self._by_email.get(email) == record.id:
             del self._by_email[email]
-        self._changed()
-
-    def _changed(self) -> None:
         self.version += 1
-        self._by_change = None
 
 
 def show(record: Record, wanted: Sequence[str], table: Table, history: Sequence[str] = ()) -> dict[str, object]:

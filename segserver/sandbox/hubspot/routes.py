@@ -2,22 +2,52 @@
 
 from __future__ import annotations
 
+from datetime import UTC, timedelta
+
 from flask import Blueprint, Response, request
 
 from segserver.sandbox.faults import ENVIRON_KEY, Fault
-from segserver.sandbox.hubspot import associations, batches, email_events, lists, objects, properties, search
+from segserver.sandbox.hubspot import (
+    associations,
+    batches,
+    custom_events,
+    email_events,
+    journal,
+    lists,
+    objects,
+    occurrences,
+    preferences,
+    properties,
+    search,
+    workflows,
+)
 from segserver.sandbox.hubspot.account import PORTAL_ID, HubSpotAccount
 from segserver.sandbox.hubspot.errors import HubSpotError
 from segserver.sandbox.routing import Route, json_response, mount
 
 VERSIONS = ("2026-03", "2026-09")
+LONGEST_ADDRESS = 8_000
+MODULES = (
+    search,
+    batches,
+    objects,
+    properties,
+    lists,
+    associations,
+    email_events,
+    occurrences,
+    custom_events,
+    preferences,
+    journal,
+    workflows,
+)
 _STATUS = {Fault.SERVER_ERROR: 500, Fault.BAD_GATEWAY: 502, Fault.UNAVAILABLE: 503}
 
 
 def blueprint(account: HubSpotAccount) -> Blueprint:
     """All HubSpot endpoints over one account."""
     made = Blueprint("hubspot", __name__, url_prefix="/hubspot")
-    for module in (search, batches, objects, properties, lists, associations, email_events):
+    for module in MODULES:
         mount(made, account, module.ROUTES, VERSIONS)
     mount(made, account, (Route("GET", "/account-info/VERSION/details", _details),), VERSIONS)
 
@@ -25,6 +55,12 @@ def blueprint(account: HubSpotAccount) -> Blueprint:
     def admit() -> None:
         account.calls += 1
         _fail_on_demand()
+        if len(request.full_path) > LONGEST_ADDRESS:
+            raise HubSpotError(414, "URI_TOO_LONG", "the address is too long")
+        if _belongs_to_the_app():
+            if "/webhooks-journal/" in request.path:
+                journal.check_token(account)
+            return
         _check_key(account)
         _count(account)
 
@@ -44,19 +80,25 @@ def blueprint(account: HubSpotAccount) -> Blueprint:
 
 
 def _details(account: HubSpotAccount) -> Response:
+    now = account.clock.now().replace(tzinfo=UTC).astimezone(account.zone)
     return json_response(
         {
             "portalId": PORTAL_ID,
             "accountType": "STANDARD",
-            "timeZone": "UTC",
+            "timeZone": account.zone.key,
             "companyCurrency": account.currency,
             "additionalCurrencies": [],
-            "utcOffset": "+00:00",
-            "utcOffsetMilliseconds": 0,
+            "utcOffset": now.isoformat()[-6:],
+            "utcOffsetMilliseconds": (now.utcoffset() or timedelta(0)) // timedelta(milliseconds=1),
             "uiDomain": "app.hubspot.com",
             "dataHostingLocation": "na1",
         }
     )
+
+
+def _belongs_to_the_app() -> bool:
+    """Whether a call is made as the app: for a token, or for the journal, which has limits of its own."""
+    return any(part in request.path for part in ("/oauth/", "/webhooks-journal/", journal.FILES))
 
 
 def _fail_on_demand() -> None:

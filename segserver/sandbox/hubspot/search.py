@@ -23,6 +23,7 @@ Comparable = float | str
 WINDOW, BODY_LIMIT, PAGE_LIMIT = 10_000, 3_000, 200
 _GROUPS, _FILTERS, _ALL_FILTERS = 5, 6, 18
 _KEPT_SEARCHES = 16
+_BY_ID = [{"propertyName": "hs_object_id", "direction": "ASCENDING"}]
 
 _ORDERED: dict[str, Callable[[Any, Any], bool]] = {
     "EQ": lambda has, asked: has == asked,
@@ -51,13 +52,15 @@ def search(account: HubSpotAccount, object_type: str) -> Response:
     body = json_body()
     limit, after = _page(body)
     table = account.table(object_type)
-    found = _found(account, object_type, body)
-    records = [table.get(record_id) for record_id in found[after : after + limit]]
+    floor, rest = _without_floor(body)
+    found = _found(account, object_type, rest)
+    first = bisect_left(found, floor) if floor else 0
+    records = [table.get(record_id) for record_id in found[first + after : first + after + limit]]
     reply: dict[str, object] = {
-        "total": len(found),
+        "total": len(found) - first,
         "results": [show(record, body.get("properties") or (), table) for record in records if record],
     }
-    if after + limit < len(found):
+    if first + after + limit < len(found):
         reply["paging"] = {"next": {"after": str(after + limit)}}
     return json_response(reply)
 
@@ -71,6 +74,22 @@ def _page(body: Mapping[str, Any]) -> tuple[int, int]:
     if int(after) >= WINDOW:
         raise HubSpotError(400, "VALIDATION_ERROR", f"Search results are limited to the first {WINDOW} results")
     return limit, int(after)
+
+
+def _without_floor(body: Mapping[str, Any]) -> tuple[int, Mapping[str, Any]]:
+    """The least id asked for, and the search without it: a caller who pages by id asks the same of the rest each time.
+
+    Only where results come in the order of ids; else 0 and the search as it is.
+    """
+    groups = body.get("filterGroups") or []
+    if len(groups) != 1 or (body.get("sorts") or _BY_ID) not in (_BY_ID, ["hs_object_id"]):
+        return 0, body
+    filters = groups[0].get("filters", [])
+    floors = [one for one in filters if (one.get("propertyName"), one.get("operator")) == ("hs_object_id", "GTE")]
+    if len(floors) != 1 or not str(floors[0].get("value", "")).isdigit() or len(filters) > _FILTERS:
+        return 0, body
+    rest = [one for one in filters if one is not floors[0]]
+    return int(floors[0]["value"]), {**body, "filterGroups": [{"filters": rest}]}
 
 
 def _found(account: HubSpotAccount, object_type: str, body: Mapping[str, Any]) -> list[int]:

@@ -6,14 +6,23 @@ import base64
 import json
 from collections import Counter
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
 from segserver.clock import Clock
 from segserver.sandbox.limits import DailyAllowance, Limits, RollingWindow
+from segserver.sandbox.marketo.bulk import BulkPace
 from segserver.sandbox.marketo.errors import MarketoError, invalid
 from segserver.sandbox.marketo.fields import Field, standard_fields
-from segserver.sandbox.marketo.records import ActivityType, Campaign, Lead, Logged, StaticList, instant
+from segserver.sandbox.marketo.records import (
+    ACTIVITY_KINDS,
+    ActivityType,
+    Campaign,
+    Lead,
+    Logged,
+    StaticList,
+    instant,
+)
 from segserver.sandbox.population import Population
 from segserver.sandbox.routing import made_up
 
@@ -22,6 +31,16 @@ SEND_AFTER, DELIVER_AFTER = timedelta(seconds=20), timedelta(seconds=30)
 """How long after a campaign is requested its e-mail goes out and arrives."""
 
 _CENTRAL = timedelta(hours=-6)
+
+PERMISSIONS = (
+    "Read-Write Person",
+    "Read-Only Activity",
+    "Read-Write Activity",
+    "Read-Write Assets",
+    "Execute Campaign",
+    "Read-Write Schema Custom Field",
+)
+"""What the role of an API user may hold."""
 
 
 class MarketoAccount:
@@ -36,7 +55,9 @@ class MarketoAccount:
         requests: how often each campaign was requested for each lead: (campaign name, lead id) to count.
         tokens: what each request passed along, in order: (campaign name, lead id, token name to value).
         calls: requests received so far.
-        bulk_polls: how many times a bulk job answers `Processing` before it is `Completed`.
+        bulk: how exports go.
+        activity_kinds: types of activities by number.
+        permissions: what the role of the API user holds.
     """
 
     def __init__(self, clock: Clock, population: Population, limits: Limits, seed: int) -> None:
@@ -45,7 +66,7 @@ class MarketoAccount:
         self.client_id = made_up("marketo client id", seed)
         self.client_secret = made_up("marketo client secret", seed)
         self.burst = RollingWindow(limits.marketo_burst, timedelta(seconds=20))
-        self.daily = DailyAllowance(limits.marketo_daily, _CENTRAL)
+        self.daily = DailyAllowance(limits.marketo_daily, timezone(_CENTRAL))
         self.concurrent = limits.marketo_concurrent
         self.fields: dict[str, Field] = standard_fields()
         self.leads: dict[int, Lead] = {}
@@ -54,7 +75,9 @@ class MarketoAccount:
         self.campaigns: dict[int, Campaign] = {}
         self.requests: Counter[tuple[str, int]] = Counter()
         self.tokens: list[tuple[str, int, Mapping[str, str]]] = []
-        self.bulk_polls = 0
+        self.bulk = BulkPace()
+        self.activity_kinds = dict(ACTIVITY_KINDS)
+        self.permissions = set(PERMISSIONS)
         self.calls = 0
         self._token: tuple[str, datetime] | None = None
         self._tokens_made = 0
@@ -147,7 +170,7 @@ class MarketoAccount:
         """A new lead, with its type 12 activity."""
         number, self._next_lead = self._next_lead, self._next_lead + 1
         known = {name: value for name, value in values.items() if value is not None}
-        lead = self.leads[number] = Lead(number, at, at, known)
+        lead = self.leads[number] = Lead(number, at, at, at, known)
         asset = str(known.get("email", "")) or None
         self.note(
             number, ActivityType.NEW_LEAD, at, asset, (("Source Type", source), ("Created Date", instant(at)[:10]))
@@ -168,6 +191,8 @@ class MarketoAccount:
             else:
                 lead.values[name] = new
         if changed:
+            lead.touched_at = now
+        if any(not self.fields[name].custom for name in changed):
             lead.updated_at = now
         return changed
 
@@ -181,7 +206,7 @@ class MarketoAccount:
         self._forget(loser)
         missing = {name: value for name, value in loser.values.items() if name not in survivor.values}
         survivor.values.update(missing)
-        survivor.updated_at = self.clock.now()
+        survivor.updated_at = survivor.touched_at = self.clock.now()
         about = (("Merge IDs", str(loser.number)), ("Merge Fields", ",".join(missing)))
         self.note(survivor.number, ActivityType.MERGE, self.clock.now(), None, about)
 
@@ -227,7 +252,7 @@ class MarketoAccount:
     def _forget(self, lead: Lead) -> None:
         del self.leads[lead.number]
         for entry in self.all_lists.values():
-            entry.members.discard(lead.number)
+            entry.take(lead.number)
 
     # ---- filling it
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from flask import Response
 
@@ -13,49 +13,29 @@ from segserver.sandbox.marketo.errors import MarketoError, invalid, success
 from segserver.sandbox.marketo.fields import check_names
 from segserver.sandbox.marketo.leads import parameter, required
 from segserver.sandbox.marketo.records import ActivityType, Logged, instant
-from segserver.sandbox.routing import Route, fraction
+from segserver.sandbox.routing import Route, fraction, json_body
 
 if TYPE_CHECKING:
     from segserver.sandbox.marketo.account import MarketoAccount
 
-PAGE, TYPES, LEADS = 300, 10, 30
+PAGE, TYPES, LEADS, ATTRIBUTE_BYTES = 300, 10, 30, 65_536
 _SCANNED = 3_000
 """Entries of the log that one page looks at; so pages of rare types come back short."""
 _REST_CHANCE = 0.1
 """How often a page comes back empty although there is more."""
 
-_TYPES = {
-    ActivityType.VISIT: ("Visit Webpage", "Webpage ID"),
-    ActivityType.FILL_FORM: ("Fill Out Form", "Webform ID"),
-    ActivityType.CLICK_LINK: ("Click Link", "Link ID"),
-    ActivityType.SEND: ("Send Email", "Mailing ID"),
-    ActivityType.DELIVERED: ("Email Delivered", "Mailing ID"),
-    ActivityType.BOUNCED: ("Email Bounced", "Mailing ID"),
-    ActivityType.UNSUBSCRIBE: ("Unsubscribe Email", "Mailing ID"),
-    ActivityType.OPEN: ("Open Email", "Mailing ID"),
-    ActivityType.CLICK: ("Click Email", "Mailing ID"),
-    ActivityType.NEW_LEAD: ("New Lead", None),
-    ActivityType.CHANGE: ("Change Data Value", "Attribute Name"),
-    ActivityType.ADD_TO_LIST: ("Add to List", "List ID"),
-    ActivityType.REMOVE_FROM_LIST: ("Remove from List", "List ID"),
-    ActivityType.MERGE: ("Merge Leads", None),
-    ActivityType.DELETE: ("Delete Lead", None),
-    ActivityType.REQUEST_CAMPAIGN: ("Request Campaign", "Campaign ID"),
-    ActivityType.COUPON_REDEEMED: ("Coupon Redeemed", "Coupon"),
-}
 
-
-def _types(account: MarketoAccount) -> Response:  # noqa: ARG001 - every handler gets the account
+def _types(account: MarketoAccount) -> Response:
     return success(
         [
             {
                 "id": number,
-                "name": name,
-                "description": name,
-                **({"primaryAttribute": {"name": primary, "dataType": "string"}} if primary else {}),
-                "attributes": [],
+                "name": kind.name,
+                "description": kind.name,
+                **({"primaryAttribute": {"name": kind.primary, "dataType": "string"}} if kind.primary else {}),
+                "attributes": [{"name": name, "dataType": "string"} for name in kind.attributes],
             }
-            for number, (name, primary) in _TYPES.items()
+            for number, kind in account.activity_kinds.items()
         ]
     )
 
@@ -78,6 +58,9 @@ def _feed(account: MarketoAccount) -> Response:
     leads = set(_numbers("leadIds"))
     if len(leads) > LEADS:
         raise invalid(f"leadIds holds more than {LEADS} leads")
+    unknown = [number for number in types if number not in account.activity_kinds]
+    if unknown:
+        raise invalid(f"Invalid activityTypeId '{unknown[0]}'")
     wanted = set(types)
     return _page(account, lambda entry: entry.type in wanted and (not leads or entry.lead in leads), _show)
 
@@ -128,14 +111,19 @@ def _scan(log: Sequence[Logged], start: int, wanted: Callable[[Logged], bool]) -
     return page, end
 
 
+_GUID_PREFIX = "5ec5e7be-0000-4000-8000-"
+"""The number in `id` is missing at times and not unique, as on newer instances; only the GUID is."""
+
+
 def _show(entry: Logged) -> dict[str, object]:
     shown: dict[str, object] = {
-        "id": entry.number,
-        "marketoGUID": str(entry.number),
+        "marketoGUID": f"{_GUID_PREFIX}{entry.number:012d}",
         "leadId": entry.lead,
-        "activityDate": instant(entry.at),
+        "activityDate": instant(entry.at, "Z" if entry.number % 2 else "+0000"),
         "activityTypeId": entry.type,
     }
+    if entry.number % 3:
+        shown["id"] = entry.number // 2
     if entry.campaign is not None:
         shown["campaignId"] = entry.campaign
     if entry.asset is not None:
@@ -143,6 +131,38 @@ def _show(entry: Logged) -> dict[str, object]:
         shown["primaryAttributeValue"] = entry.asset
     shown["attributes"] = [{"name": name, "value": value} for name, value in entry.attributes]
     return shown
+
+
+def _external(account: MarketoAccount) -> Response:
+    inputs = json_body().get("input") or []
+    if not 0 < len(inputs) <= PAGE:
+        raise invalid(f"input must hold 1 to {PAGE} activities")
+    return success([_external_one(account, given) for given in inputs])
+
+
+def _external_one(account: MarketoAccount, given: Mapping[str, Any]) -> dict[str, object]:
+    """One custom activity; unlike with leads, what is wrong with it is told in `errors`."""
+    try:
+        kind, at = account.activity_kinds.get(given.get("activityTypeId", 0)), parse_instant(given["activityDate"])
+        primary, attributes = str(given["primaryAttributeValue"]), given.get("attributes") or []
+    except (KeyError, ValueError) as error:
+        return _not_added("1002", f"Missing or invalid value for required parameter {error}")
+    if kind is None or not kind.custom:
+        return _not_added("1003", f"Activity type '{given.get('activityTypeId')}' is no approved custom activity")
+    if given.get("leadId") not in account.leads:
+        return _not_added("1004", f"Lead '{given.get('leadId')}' not found")
+    values = [(str(one.get("apiName") or one.get("name")), str(one.get("value"))) for one in attributes]
+    unknown = [name for name, _ in values if name not in kind.attributes]
+    if unknown:
+        return _not_added("1006", f"Attribute '{unknown[0]}' not found")
+    if sum(len(value.encode()) for _, value in values) > ATTRIBUTE_BYTES:
+        return _not_added("1049", "Activity attributes are too long")
+    account.note(given["leadId"], given["activityTypeId"], at, primary, tuple(values))
+    return {"id": len(account.log), "marketoGUID": f"{_GUID_PREFIX}{len(account.log):012d}", "status": "added"}
+
+
+def _not_added(code: str, message: str) -> dict[str, object]:
+    return {"status": "skipped", "errors": [{"code": code, "message": message}]}
 
 
 def _numbers(name: str) -> list[int]:
@@ -154,10 +174,10 @@ def _numbers(name: str) -> list[int]:
 
 
 ROUTES = (
+    Route("POST", "/rest/v1/activities/external.json", _external),
     Route("GET", "/rest/v1/activities/types.json", _types),
     Route("GET", "/rest/v1/activities/pagingtoken.json", _paging_token),
     Route("GET", "/rest/v1/activities.json", _feed),
-    Route("POST", "/rest/v1/activities.json", _feed),
     Route("GET", "/rest/v1/activities/leadchanges.json", _lead_changes),
     Route("GET", "/rest/v1/activities/deletedleads.json", _deleted_leads),
 )

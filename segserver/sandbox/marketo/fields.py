@@ -164,6 +164,8 @@ def _create(account: MarketoAccount) -> Response:
         raise invalid(f"input must hold 1 to {NEW_FIELDS} fields")
     for wanted in inputs:
         _check_new(account.fields, wanted)
+    if sum(field.custom for field in account.fields.values()) + len(inputs) > NEW_FIELDS:
+        raise invalid(f"no more than {NEW_FIELDS} custom fields can be created")
     for wanted in inputs:
         name, number = str(wanted["name"]), len(account.fields) + 1
         account.fields[name] = Field(number, name, str(wanted["displayName"]), str(wanted["dataType"]), custom=True)

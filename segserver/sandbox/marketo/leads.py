@@ -88,10 +88,6 @@ def _by_id(account: MarketoAccount, number: str) -> Response:
     return success([show(lead, asked_fields(account))])
 
 
-def _post(account: MarketoAccount) -> Response:
-    return _by_filter(account) if request.args.get("_method") == "GET" else _sync(account)
-
-
 def _sync(account: MarketoAccount) -> Response:
     body = json_body()
     action, lookup = body.get("action", "createOrUpdate"), body.get("lookupField", "email")
@@ -106,8 +102,13 @@ def _sync(account: MarketoAccount) -> Response:
     unlucky = set()
     if request.environ.get(ENVIRON_KEY) is Fault.PARTIAL:
         unlucky = failing(range(len(inputs)), account.calls)
-    result = []
+    result, seen = [], set()
     for position, entry in enumerate(inputs):
+        key = str(entry.get(lookup, position)).lower()
+        if key in seen:
+            result.append(skipped("1036", f"Duplicate object found in input for '{lookup}'"))
+            continue
+        seen.add(key)
         if position in unlucky:
             result.append(skipped("719", "Lock wait timeout exception"))
             continue
@@ -162,7 +163,7 @@ def _merge(account: MarketoAccount, number: str) -> Response:
 
 ROUTES = (
     Route("GET", "/rest/v1/leads.json", _by_filter),
-    Route("POST", "/rest/v1/leads.json", _post),
+    Route("POST", "/rest/v1/leads.json", _sync),
     Route("POST", "/rest/v1/leads/delete.json", _delete),
     Route("POST", "/rest/v1/leads/<number>/merge.json", _merge),
     Route("GET", "/rest/v1/lead/<number>.json", _by_id),

@@ -31,8 +31,8 @@ def _create(account: MarketoAccount) -> Response:
     if any(entry.name == name for entry in account.all_lists.values()):
         raise MarketoError("709", f"Static list with name '{name}' already exists")
     number = max(account.all_lists, default=_FIRST_ID - 1) + 1
-    account.all_lists[number] = StaticList(number, name, account.clock.now(), set())
-    return success([_asset(account.all_lists[number], folder)])
+    account.all_lists[number] = StaticList(number, name, account.clock.now(), folder)
+    return success([_asset(account.all_lists[number])])
 
 
 def _folder() -> dict[str, object]:
@@ -64,16 +64,16 @@ def _delete(account: MarketoAccount, number: str) -> Response:
 def _assets(entries: Sequence[StaticList]) -> Response:
     if not entries:
         return success(warnings=_NOTHING)
-    return success([_asset(entry, {"id": 1, "type": "Folder"}) for entry in entries])
+    return success([_asset(entry) for entry in entries])
 
 
-def _asset(entry: StaticList, folder: dict[str, object]) -> dict[str, object]:
+def _asset(entry: StaticList) -> dict[str, object]:
     return {
         "id": entry.number,
         "name": entry.name,
         "createdAt": instant(entry.created_at) + "+0000",
         "updatedAt": instant(entry.created_at) + "+0000",
-        "folder": folder,
+        "folder": entry.folder,
         "computedUrl": f"https://app-sandbox.marketo.com/#ST{entry.number}A1",
     }
 
@@ -92,7 +92,7 @@ def _lists(account: MarketoAccount) -> Response:
 def _members(account: MarketoAccount, number: str) -> Response:
     entry, fields, size = _find(account, number), asked_fields(account), page_size()
     start = account.place(parameter("nextPageToken"))
-    members = sorted(entry.members)
+    members = entry.in_order()
     more = {"nextPageToken": account.token_at(start + size)} if start + size < len(members) else {}
     return success([show(account.leads[member], fields) for member in members[start : start + size]], **more)
 
@@ -110,8 +110,7 @@ def _add(account: MarketoAccount, number: str) -> Response:
     entry = _find(account, number)
 
     def one(lead: int) -> dict[str, object]:
-        if lead not in entry.members:
-            entry.members.add(lead)
+        if entry.put(lead):
             account.note(lead, ActivityType.ADD_TO_LIST, account.clock.now(), entry.name, asset_id=entry.number)
         return {"id": lead, "status": "added"}
 
@@ -122,9 +121,8 @@ def _remove(account: MarketoAccount, number: str) -> Response:
     entry = _find(account, number)
 
     def one(lead: int) -> dict[str, object]:
-        if lead not in entry.members:
+        if not entry.take(lead):
             return skipped("1015", "Lead not in list", id=lead)
-        entry.members.discard(lead)
         account.note(lead, ActivityType.REMOVE_FROM_LIST, account.clock.now(), entry.name, asset_id=entry.number)
         return {"id": lead, "status": "removed"}
 

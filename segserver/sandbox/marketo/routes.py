@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
+from functools import wraps
+
 from flask import Blueprint, Response, g, request
+from werkzeug.exceptions import MethodNotAllowed
 
 from segserver.sandbox.faults import ENVIRON_KEY, Fault
 from segserver.sandbox.marketo import activities, bulk, campaigns, fields, leads, lists
@@ -21,7 +25,7 @@ def blueprint(account: MarketoAccount) -> Blueprint:
     """All Marketo endpoints over one account."""
     made = Blueprint("marketo", __name__, url_prefix="/marketo")
     for module in (fields, leads, activities, lists, campaigns):
-        mount(made, account, module.ROUTES)
+        mount(made, account, list(_also_as_forms(module.ROUTES)))
     mount(made, bulk.BulkExtracts(account), bulk.ROUTES)
     mount(made, account, [Route(method, _IDENTITY, _token) for method in ("GET", "POST")])
 
@@ -44,6 +48,31 @@ def blueprint(account: MarketoAccount) -> Blueprint:
         return failure(error)
 
     return made
+
+
+def _also_as_forms(routes: Iterable[Route]) -> Iterator[Route]:
+    """Routes, and for each GET a POST with `_method=GET` whose form holds the parameters."""
+    posts = {route.rule: route for route in routes if route.method == "POST"}
+    for route in routes:
+        if route.method == "GET":
+            yield route
+            posted = posts.pop(route.rule, None)
+            yield Route("POST", route.rule, _as_form(route.handler, posted.handler if posted else None))
+        elif route.method != "POST":
+            yield route
+    yield from posts.values()
+
+
+def _as_form(get: Callable[..., Response], post: Callable[..., Response] | None) -> Callable[..., Response]:
+    @wraps(get)
+    def either(account: MarketoAccount, **path: str) -> Response:
+        if request.args.get("_method") == "GET":
+            return get(account, **path)
+        if post is None:
+            raise MethodNotAllowed
+        return post(account, **path)
+
+    return either
 
 
 def _token(account: MarketoAccount) -> Response:
@@ -77,6 +106,8 @@ def _admit(account: MarketoAccount) -> None:
         account.expire_token()
     if fault is Fault.UNAVAILABLE:
         raise MarketoError("608", "API Temporarily Unavailable")
+    if "access_token" in request.args:
+        raise MarketoError("601", "Access token invalid: it belongs in the header Authorization")
     account.check_token(request.headers.get("Authorization", "").removeprefix("Bearer "))
     if fault in (Fault.RATE_LIMITED, Fault.RATE_LIMITED_WITH_DELAY) or not account.burst.take(now):
         raise MarketoError("606", f"Max rate limit '{account.burst.limit}' exceeded with in '20' secs")
@@ -84,3 +115,17 @@ def _admit(account: MarketoAccount) -> None:
         raise MarketoError("607", "Daily API Request Limit Reached")
     if request.environ.get(IN_FLIGHT, 0) > account.concurrent:
         raise MarketoError("615", "Concurrent access limit reached")
+    if _permission() not in account.permissions:
+        raise MarketoError("603", "Access denied")
+
+
+def _permission() -> str:
+    """What the role of the API user must hold for this request."""
+    path, reads = request.path, request.method == "GET" or request.args.get("_method") == "GET"
+    if "/leads/schema/" in path and not reads:
+        return "Read-Write Schema Custom Field"
+    if "/rest/v1/activities" in path:
+        return "Read-Only Activity" if reads else "Read-Write Activity"
+    if "/rest/v1/campaigns" in path:
+        return "Execute Campaign"
+    return "Read-Write Assets" if "/rest/asset/" in path else "Read-Write Person"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Response, request
 
-from segserver.sandbox.faults import ENVIRON_KEY, Fault
-from segserver.sandbox.routing import Route, json_response, made_up, mount
+from segserver.sandbox.ga4.property import Ga4Property
+from segserver.sandbox.routing import json_response
 
 EVENTS, PARAMS, PROPERTIES = 25, 25, 25
 NAME, PROPERTY_NAME, PROPERTY_VALUE, PARAM_VALUE = 40, 24, 36, 100
@@ -55,42 +54,11 @@ _RESERVED_EVENTS = {
     "session_start_with_rollout",
     "user_engagement",
 }
-_STATUS = {Fault.SERVER_ERROR: 500, Fault.BAD_GATEWAY: 502, Fault.UNAVAILABLE: 503}
 Finding = dict[str, str]
 
 
-class Ga4Property:
-    """The state behind the Measurement Protocol.
-
-    Attributes:
-        measurement_id: of the web stream, and `api_secret` its key.
-        user_properties: client id to property name to value.
-        events: events kept, each with its client id, in order of arrival.
-        ignored: how many requests were answered 204 and thrown away, as GA4 does.
-    """
-
-    def __init__(self, seed: int) -> None:
-        self.measurement_id = "G-SANDBOX01"
-        self.api_secret = made_up("ga4 api secret", seed, 22)
-        self.user_properties: dict[str, dict[str, object]] = defaultdict(dict)
-        self.events: list[dict[str, object]] = []
-        self.ignored = 0
-
-
-def blueprint(prop: Ga4Property) -> Blueprint:
-    """The Measurement Protocol over one property."""
-    made = Blueprint("ga4", __name__, url_prefix="/ga4")
-    mount(made, prop, (Route("POST", "/mp/collect", _collect), Route("POST", "/debug/mp/collect", _debug)))
-
-    @made.before_request
-    def fail_on_demand() -> Response | None:
-        status = _STATUS.get(request.environ.get(ENVIRON_KEY, Fault.PARTIAL))
-        return None if status is None else Response(status=status)
-
-    return made
-
-
-def _collect(prop: Ga4Property) -> Response:
+def collect(prop: Ga4Property) -> Response:
+    """Keep a good request, throw a bad one away, and answer both alike."""
     body = _body()
     keys = (request.args.get("measurement_id"), request.args.get("api_secret"))
     if body is None or keys != (prop.measurement_id, prop.api_secret) or findings(body):
@@ -103,7 +71,8 @@ def _collect(prop: Ga4Property) -> Response:
     return Response(status=204)
 
 
-def _debug(prop: Ga4Property) -> Response:  # noqa: ARG001 - every handler gets the account
+def debug(prop: Ga4Property) -> Response:  # noqa: ARG001 - every handler gets the account
+    """Say what is wrong with a request; nothing is kept and no secret is checked."""
     body = _body()
     found = [_finding("", "VALUE_INVALID", "The body is not a JSON object")] if body is None else findings(body)
     return json_response({"validationMessages": found})
