@@ -8,13 +8,10 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from segserver.plans import AudiencePlan, ByHand, at_target
+from segserver.plans import PLAN, AudiencePlan, ByHand, at_target
 from segserver.rules.program import SegmentBlock
 from segserver.specs.targets import Target
 from segserver.store.memberships import SegmentState
-
-PLAN = "the plan"
-"""Origin of the properties that tell destinations of touches to come."""
 
 _SETTING = ("connection", "target_kind", "target_name", "address", "value")
 

@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from segserver.clock import Clock
-from segserver.connectors.build import Connector, build
+from segserver.connectors.build import Connector, build, remove_leftovers
 from segserver.connectors.limits import Budgets
 from segserver.connectors.usage import UsageFile
 from segserver.push import PushReport
@@ -79,7 +79,9 @@ class Engine:
                     environ=self.environ,
                     workspace_dir=self.settings.workspace,
                     budgets=self._budgets,
+                    state_directory=self.store.path.parent if self.store.path else None,
                 )
+        remove_leftovers(self.settings.workspace, self.workspace.connections)
         return {name: self._connectors[name] for name in self.workspace.connections}
 
     def submit(self, connection: str, work: Callable[[], PushReport]) -> Future[PushReport]:

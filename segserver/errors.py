@@ -202,6 +202,10 @@ class RetryLater(SegserverError):
         self.after_seconds = after_seconds
 
 
+class StreamFailed(RetryLater):
+    """A stream, or one event of it, cannot be read now, for a reason that does not concern the others."""
+
+
 class QuotaExhausted(RetryLater):
     """A daily allowance is used up."""
 

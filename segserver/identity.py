@@ -9,23 +9,13 @@ Pure: what is already known comes as an argument, what follows goes back as a va
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import unicodedata
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from segserver.keys import LONG_ID_LENGTH, Key, contact_id
 from segserver.records import ContactRecord, EventRecord, Merge, SourceItem
-
-Key = tuple[str, str]
-"""A kind of identity and its normalised value."""
-
-ID_LENGTH = 12
-"""Length of a contact's id: the longest text the engine keeps inside a row."""
-
-LONG_ID_LENGTH = 24
-"""Length where all shorter ids of a record are taken by other contacts."""
 
 _SHORTEST_PHONE = 7
 
@@ -64,12 +54,14 @@ class Link:
 
     Attributes:
         source_id: the record that says so; None where an event does.
+        apart: the key stands for another contact, since records must differ; the contact is the record's.
     """
 
     kind: str
     value: str
     source_id: str | None
     contact_id: str
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,22 +78,35 @@ class Union:
 
 
 @dataclass(frozen=True, slots=True)
+class Bond:
+    """Two records that are one at the platform, the second of which goes on."""
+
+    first: Key
+    second: Key
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
 class Resolution:
     """Whose the items are.
 
     Attributes:
         records: source id to contact, for records and for events that name one.
         identities: the (kind, value) as an event wrote it to contact; invalid ones are missing.
+        spellings: the same to the key.
         links: the keys the items name, with their contacts; records that only events name are left out once known.
         refreshed: source ids of complete records: keys they do not name any more no longer stand for them.
         merges: contacts to join, each loser with its final survivor.
+        bonds: records that the platform merged.
     """
 
     records: Mapping[str, str]
     identities: Mapping[Key, str]
+    spellings: Mapping[Key, Key]
     links: tuple[Link, ...]
     refreshed: frozenset[str]
     merges: tuple[Union, ...]
+    bonds: tuple[Bond, ...]
 
 
 def normalise(kind: str, value: str) -> str | None:
@@ -134,13 +139,6 @@ def _phone(text: str) -> str | None:
     return digits if len(digits) >= _SHORTEST_PHONE else None
 
 
-def contact_id(key: Key, length: int = ID_LENGTH) -> str:
-    """The id a contact gets from a key: the same on every machine and in every run."""
-    digest = hashlib.sha256("\x1f".join(key).encode("utf-8", "replace")).digest()
-    groups = -(-length // 8)  # eight characters stand for five bytes
-    return base64.b32encode(digest[: 5 * groups]).decode("ascii").lower()[:length]
-
-
 def claims(items: Iterable[SourceItem], connection: str) -> Claims:
     """Everything the items say about identity."""
     named: set[tuple[Key, ...]] = set()
@@ -159,6 +157,8 @@ def resolve(
     created: Mapping[str, datetime | None],
     items: Sequence[SourceItem],
     connection: str,
+    apart: Iterable[tuple[str, Key]] = (),
+    differing: Iterable[frozenset[str]] = (),
 ) -> Resolution:
     """Whose each item is.
 
@@ -171,8 +171,10 @@ def resolve(
         created: every contact that exists among those and among the candidates, with its creation instant.
         items: one group, in the source's order.
         connection: where they come from.
+        apart: source ids with keys that they name, but that stand for another contact, since records must differ.
+        differing: pairs of contacts that no record joins.
     """
-    resolver = _Resolver(known, created, connection)
+    resolver = _Resolver(known, created, connection, apart, differing)
     for item in items:
         resolver.take(item)
     return resolver.resolution()
@@ -205,8 +207,20 @@ def _event_key(identity: Key) -> Key | None:
 class _Resolver:
     """The state while items are taken one after another."""
 
-    def __init__(self, known: Mapping[Key, str], created: Mapping[str, datetime | None], connection: str) -> None:
+    def __init__(
+        self,
+        known: Mapping[Key, str],
+        created: Mapping[str, datetime | None],
+        connection: str,
+        apart: Iterable[tuple[str, Key]],
+        differing: Iterable[frozenset[str]],
+    ) -> None:
         self._connection = connection
+        self._apart = set(apart)
+        self._differing: dict[str, set[str]] = {}
+        for one, other in (sorted(pair) for pair in differing if len(pair) == 2):
+            self._differing.setdefault(one, set()).add(other)
+            self._differing.setdefault(other, set()).add(one)
         self._known = known
         self._contacts = dict(known)
         self._created = dict(created)
@@ -214,14 +228,17 @@ class _Resolver:
         self._causes: dict[str, str] = {}
         self._records: dict[str, str] = {}
         self._identities: dict[Key, str] = {}
+        self._spellings: dict[Key, Key] = {}
         self._links: dict[tuple[Key, str | None], None] = {}
         self._refreshed: set[str] = set()
+        self._bonds: dict[Bond, None] = {}
 
     def take(self, item: SourceItem) -> None:
         """Take one item into account."""
         named = _keys(item, self._connection)
         if isinstance(item, ContactRecord):
-            contact = self._join(named, item.created_at, f"{self._connection} record {item.source_id}")
+            joining = self._joining(item.source_id, named)
+            contact = self._join(joining, item.created_at, f"{self._connection} record {item.source_id}")
             self._note_record(item.source_id, contact, named)
             if not item.partial:
                 self._refreshed.add(item.source_id)
@@ -231,13 +248,32 @@ class _Resolver:
                 self._note_record(item.source_id, contact, () if named[0] in self._known else named)
             elif item.identity is not None:
                 self._identities[item.identity] = contact
+                self._spellings[item.identity] = named[0]
                 self._links[named[0], None] = None
         elif isinstance(item, Merge) and any(key in self._contacts for key in named):
-            contact = self._join(
-                named, None, f"{self._connection} merged {', '.join(item.losers)} into {item.survivor}"
-            )
+            cause = f"{self._connection} merged {', '.join(item.losers)} into {item.survivor}"
+            contact = self._join(named, None, cause)
             for key in named:
                 self._note_record(key[1], contact, (key,))
+            self._bonds |= dict.fromkeys(Bond(key, named[0], cause) for key in named[1:])
+
+    def _joining(self, source_id: str, named: Sequence[Key]) -> list[Key]:
+        """The keys of a record by which it joins contacts: its own first, and none of a contact that must differ."""
+        kept: list[Key] = []
+        owners: set[str] = set()
+        for key in sorted(named, key=lambda key: key != (self._connection, source_id)):
+            owner = self._final(self._contacts[key]) if key in self._contacts else None
+            if (source_id, key) in self._apart:
+                continue
+            if owner is not None and any(self._differ(owner, other) for other in owners):
+                self._apart.add((source_id, key))
+                continue
+            kept.append(key)
+            owners |= {owner} if owner is not None else set()
+        return [key for key in named if key in kept]
+
+    def _differ(self, one: str, other: str) -> bool:
+        return one != other and any(self._final(contact) == other for contact in self._differing.get(one, ()))
 
     def _note_record(self, source_id: str, contact: str, named: Iterable[Key]) -> None:
         self._records[source_id] = contact
@@ -252,6 +288,8 @@ class _Resolver:
                 self._survivors[loser] = contact
                 self._causes[loser] = cause
                 self._age(contact, self._created.get(loser))
+                if loser in self._differing:
+                    self._differing.setdefault(contact, set()).update(self._differing.pop(loser))
         else:
             contact = self._mint(named)
             self._created[contact] = None
@@ -277,6 +315,12 @@ class _Resolver:
             raise ValueError(f"two contacts would share the id {candidate} of {named[-1]}")
         return candidate
 
+    def _owner(self, key: Key, source_id: str | None) -> str:
+        """Whose a naming is; of a key that is kept apart the record's, and not whom the key stands for."""
+        if source_id is not None and (source_id, key) in self._apart:
+            return self._records[source_id]
+        return self._contacts[key]
+
     def _final(self, contact: str) -> str:
         while contact in self._survivors:
             contact = self._survivors[contact]
@@ -287,10 +331,12 @@ class _Resolver:
         return Resolution(
             records={source_id: self._final(contact) for source_id, contact in self._records.items()},
             identities={identity: self._final(contact) for identity, contact in self._identities.items()},
+            spellings=self._spellings,
             links=tuple(
-                Link(kind, value, source_id, self._final(self._contacts[kind, value]))
-                for (kind, value), source_id in self._links
+                Link(*key, source_id, self._final(self._owner(key, source_id)), (source_id or "", key) in self._apart)
+                for key, source_id in self._links
             ),
             refreshed=frozenset(self._refreshed),
             merges=tuple(Union(loser, self._final(loser), self._causes[loser]) for loser in sorted(self._survivors)),
+            bonds=tuple(self._bonds),
         )

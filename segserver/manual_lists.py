@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from segserver.connectors.files_csv import CsvTable
 from segserver.connectors.files_findings import Findings, Row
 from segserver.errors import Diagnostic, Span
-from segserver.identity import Key, normalise
+from segserver.identity import normalise
+from segserver.keys import Key
 from segserver.specs.connections import ConnectionSpec
 
 CODE = "manual-list"

@@ -1,4 +1,4 @@
-"""The order: sync, evaluate, plan, push. This is the only text that says it; every door calls it."""
+"""The order: sync, match, evaluate, plan, push. This is the only text that says it; every door calls it."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from segserver.engine import Engine
 from segserver.errors import SettingsError
 from segserver.evaluate import SNAPSHOT, EvaluationReport, concerned, evaluate, snapshot
 from segserver.execution import Champion, champions
+from segserver.likeness import MatchReport, match
 from segserver.plan import make_plan
 from segserver.plans import Plan
 from segserver.progress import Progress, silent
@@ -47,6 +48,7 @@ class RunReport:
         kind: "run", "plan", "webhook" or "sync CONNECTION".
         sync: by connection.
         waiting: streams never read to their end; nothing was evaluated while there are some.
+        matching: whom the match joined; None where none is declared, or the run ended before.
         absent: models that do not serve, each with why.
         evaluation, plan: None where the run ended before.
         pushes: by connection; empty for a plan.
@@ -59,6 +61,7 @@ class RunReport:
     as_of: datetime
     sync: dict[str, ConnectionReport] = field(default_factory=dict)
     waiting: list[str] = field(default_factory=list)
+    matching: MatchReport | None = None
     absent: dict[str, str] = field(default_factory=dict)
     evaluation: EvaluationReport | None = None
     plan: Plan | None = None
@@ -82,6 +85,7 @@ class RunReport:
             "status": self.status,
             "sync": {name: report.to_dict() for name, report in self.sync.items()},
             "waiting": self.waiting,
+            "matching": self.matching.to_dict() if self.matching else None,
             "absent_models": self.absent,
             "evaluation": self.evaluation.to_dict() if self.evaluation else None,
             "plan": self.plan.to_dict() if self.plan else None,
@@ -103,11 +107,11 @@ def run(
     progress: Progress = silent,
     hand_over: HandOver | None = None,
 ) -> RunReport:
-    """Do the whole job once: sync, evaluate, plan and, with `apply`, push.
+    """Do the whole job once: sync, match, evaluate, plan and, with `apply`, push.
 
     Args:
         engine: the process's.
-        apply: False stops before the push, and keeps nothing of the evaluation: what was read stays read.
+        apply: False stops before the push, and keeps nothing of the match and the evaluation: what was read stays read.
         approve: id of a plan whose held-back changes a person approved.
         read_back: whether every audience is read back after the push, and not only those whose turn it is.
         progress: told of long work.
@@ -131,6 +135,8 @@ def run(
             serving, report.absent = champions(session, engine.workspace, as_of, engine.key)
             settled = _settle(engine)
             with nullcontext() if apply else session.trial():
+                if engine.workspace.matching is not None:
+                    report.matching = match(session, engine.workspace.matching, as_of)
                 report.evaluation = evaluate(session, engine.workspace, as_of, serving, run_id=report.run_id)
                 if engine.store.path is not None:
                     write_profile(session, engine.store.path.parent, as_of)
@@ -140,6 +146,7 @@ def run(
             pushing = []
             if apply:
                 state.mark_done(session, drained.notifications, report.run_id, engine.clock.now())
+                state.forget_done(session, engine.clock.now())
                 reading = Reading.ALL if read_back else Reading.DUE
                 pushing = _start_pushes(engine, session, report.plan, serving, settled, reading, progress)
     if hand_over is None or not pushing:

@@ -13,10 +13,10 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from segserver.audience_plans import PLAN, WAITING, Approved, audience_plan, bare, judge, kept_back, setting_of
+from segserver.audience_plans import WAITING, Approved, audience_plan, bare, judge, kept_back, setting_of
 from segserver.contact_state import as_entry, as_stored, policy_of, stage_addresses, states
 from segserver.execution import Champion
-from segserver.plans import Plan
+from segserver.plans import PLAN, Plan
 from segserver.rules.program import SegmentBlock
 from segserver.scenarios.dispatch import decide, soonest
 from segserver.scenarios.entries import advance

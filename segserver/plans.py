@@ -14,6 +14,9 @@ from segserver.clock import format_instant
 from segserver.scenarios.types import Decision, Due
 from segserver.specs.targets import Target
 
+PLAN = "the plan"
+"""Origin of the properties that tell destinations of touches to come."""
+
 
 @dataclass(frozen=True, slots=True)
 class ByHand:

@@ -43,6 +43,8 @@ class ContactRecord:
         history: for traits with `history: true`, the changes this page knows of, oldest first.
         partial: only the traits present in `traits` are meant; the others keep their values.
         account: key of the contact's account at this source; None: it has none, or with `partial`, nothing is said.
+        seen_at: when the source was asked for just this record and held it as a living one; it undoes a deletion before
+            that, even where restoring moves no modification instant. None where the copy may be an old page's.
     """
 
     source_id: str
@@ -55,6 +57,7 @@ class ContactRecord:
     history: Mapping[str, Sequence[Change]] = field(default_factory=dict)
     partial: bool = False
     account: str | None = None
+    seen_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ class EventRecord:
         occurred_at: the source's instant, naive UTC.
         known_at: when the source could have shown it; None: `occurred_at` + the connection's latency.
         properties: typed as the connection declares; None is unknown.
+        begun_at: when what it tells of may have begun, where that is earlier; who was forgotten since has none such.
     """
 
     event: str
@@ -93,6 +97,7 @@ class EventRecord:
     occurred_at: datetime
     known_at: datetime | None
     properties: Mapping[str, object]
+    begun_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +106,13 @@ class Deletion:
 
     source_id: str
     at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """A contact of whom the source holds nothing any more, not even among what it deleted."""
+
+    source_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +153,9 @@ class AccountGone:
     key: str
 
 
-SourceItem = ContactRecord | AccountRecord | EventRecord | Deletion | Merge | EventGone | EventsWithin | AccountGone
+SourceItem = (
+    ContactRecord | AccountRecord | EventRecord | Deletion | Erasure | Merge | EventGone | EventsWithin | AccountGone
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,12 +113,13 @@ def event_table(event: Event) -> Relation:
 
 
 def history_table(trait: Trait) -> Relation:
-    """One trait's history: the value holds from `valid_from` (included) to `valid_to` (excluded; null: still)."""
+    """One trait's history: a record's value from `valid_from` (included) to `valid_to` (excluded; null: still)."""
     return Relation(
         f"history_{trait.name}",
         {
             "contact_id": TEXT,
             "connection": TEXT,
+            "source_id": TEXT,
             "value": trait.type,
             "valid_from": INSTANT,
             "valid_to": INSTANT,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from segserver import match_settings
 from segserver.connectors import declarations
 from segserver.errors import Diagnostic, Severity, Span
 from segserver.manual_lists import CODE, ListedContact, kinds_of_identity, read_list
@@ -45,7 +46,19 @@ def surroundings(files: Mapping[str, bytes]) -> Surroundings:
                 connections[spec.name] = spec
     usable = not has_errors(findings)
     catalog, problems = catalogs.build(tuple(connections.values()), settings.sources)
+    if usable:
+        problems += _matching_findings(files[SETTINGS_FILE], settings, connections, catalog)
     return Surroundings(settings, connections, catalog, findings + problems, usable)
+
+
+def _matching_findings(
+    content: bytes, settings: WorkspaceFile, connections: Mapping[str, ConnectionSpec], catalog: Catalog
+) -> tuple[Diagnostic, ...]:
+    if settings.matching is None:
+        return ()
+    kinds = frozenset(kind for spec in connections.values() if spec.contacts for kind in spec.contacts.identities)
+    problems = tuple(match_settings.problems(settings.matching, catalog, kinds))
+    return declarations.placed(content, SETTINGS_FILE, problems) if problems else ()
 
 
 def has_errors(findings: Iterable[Diagnostic]) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from segserver import identity
 from segserver.clock import Clock
@@ -12,11 +13,13 @@ from segserver.connectors.base import Source
 from segserver.connectors.build import Connector
 from segserver.connectors.mapping import Problem
 from segserver.connectors.notifications import STREAM
-from segserver.errors import RetryLater
+from segserver.counting import Count
+from segserver.drift.comparison import Drift
+from segserver.errors import RetryLater, StreamFailed
 from segserver.progress import Progress
 from segserver.records import Cursor, Page, SourceItem
 from segserver.specs.connections import ConnectionSpec
-from segserver.store import ingest, ledger, state
+from segserver.store import forgetting, forgotten, ingest, ledger, state
 from segserver.store.identities import known_identities
 from segserver.store.reach import contacts_of, source_ids
 from segserver.store.session import Session
@@ -38,6 +41,8 @@ class ConnectionReport:
         merged: contacts that turned out to be another one.
         problems: values that could not be read as declared; the trait is unknown for that record.
         failure: why the pull ended early; None if it is complete. What was read before is kept.
+        drift: by stream, what differs from what earlier pulls brought, as far as it is worth a word.
+        figures: by stream and kind of record, how many came, how many twice, and the shares of missing values.
     """
 
     items: dict[str, int] = field(default_factory=dict)
@@ -46,6 +51,8 @@ class ConnectionReport:
     merged: int = 0
     problems: list[Problem] = field(default_factory=list)
     failure: str | None = None
+    drift: dict[str, list[Drift]] = field(default_factory=dict)
+    figures: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, object]:
         """Plain data."""
@@ -59,6 +66,8 @@ class ConnectionReport:
                 for problem in self.problems
             ],
             "failure": self.failure,
+            "drift": {stream: [one.to_dict() for one in told] for stream, told in self.drift.items()},
+            "figures": dict(self.figures),
         }
 
 
@@ -93,6 +102,10 @@ def pull(
         FindingsError: a file has bad rows; nothing of that file was stored.
         SettingsError: an account refuses our key.
     """
+    forgetting.sweep(session)
+    since, names = forgotten.by_hand(session, identity.normalise)
+    for connector in connectors.values():
+        connector.leave_out(since, names)
     reports = {}
     for name, connector in connectors.items():
         if connector.source is not None:
@@ -187,11 +200,15 @@ def _pull_connection(
 ) -> ConnectionReport:
     report = ConnectionReport()
     connector.problems.clear()
-    try:
-        for stream in source.streams():
+    failures: list[str] = []
+    for stream in source.streams():
+        try:
             _pull_stream(session, connector.spec, source, stream, until, clock, progress, report)
-    except RetryLater as error:
-        report.failure = str(error)
+        except RetryLater as error:
+            failures.append(str(error))
+            if not isinstance(error, StreamFailed):
+                break
+    report.failure = "; ".join(failures) or None
     report.problems += connector.problems
     return report
 
@@ -207,10 +224,13 @@ def _pull_stream(
     report: ConnectionReport,
 ) -> None:
     done, task = 0, f"{spec.name} {stream}"
-    pages = source.read(stream, state.cursor(session, spec.name, stream), until)
+    cursor = state.cursor(session, spec.name, stream)
+    count = Count(session, spec, stream, anew=cursor is None)
+    pages = source.read(stream, cursor, until)
     for group in _groups(pages, clock):
         items = [item for page in group for item in page.items]
         last = group[-1]
+        count.add(items, clock.now())
         ingested = _store(
             session,
             spec,
@@ -219,6 +239,7 @@ def _pull_stream(
             stream=stream,
             cursor=last.cursor,
             complete_through=last.complete_through,
+            beside=count.save,
         )
         done += len(items)
         report.items[stream] = done
@@ -226,6 +247,10 @@ def _pull_stream(
         report.nobody += ingested.nobody
         report.merged += ingested.merged
         progress(task, done, last.total)
+    report.figures[stream] = count.figures()
+    drift = count.end(clock.now())
+    if drift:
+        report.drift[stream] = drift
 
 
 def _groups(pages: Iterable[Page], clock: Clock) -> Iterator[list[Page]]:
@@ -261,11 +286,14 @@ def _store(
     stream: str = "",
     cursor: Cursor | None = None,
     complete_through: datetime | None = None,
+    beside: Callable[[], None] | None = None,
 ) -> ingest.Ingested:
+    kept = forgetting.obey(session, spec.name, items, now, identity.normalise)
+    items = kept.items
     claims = identity.claims(items, spec.name)
     known = known_identities(session, spec.name, claims)
-    resolution = identity.resolve(known.contacts, known.created, items, spec.name)
-    return ingest.ingest(
+    resolution = identity.resolve(known.contacts, known.created, items, spec.name, known.apart, known.differing)
+    ingested = ingest.ingest(
         session,
         spec,
         resolution,
@@ -274,4 +302,6 @@ def _store(
         cursor=cursor,
         complete_through=complete_through,
         now=now,
+        beside=beside,
     )
+    return replace(ingested, contacts=ingested.contacts | kept.contacts)

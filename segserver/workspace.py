@@ -16,6 +16,7 @@ from segserver.rules.program import CapsBlock, ModelBlock, Program, ScenarioBloc
 from segserver.specs.cadence import ChannelCaps, ScenarioSpec
 from segserver.specs.catalog import Catalog
 from segserver.specs.connections import ConnectionSpec
+from segserver.specs.matching import MatchSpec
 from segserver.specs.models import ModelSpec
 from segserver.surroundings import Lists, Surroundings, has_errors, manual_lists, showable, surroundings
 from segserver.workspace_files import read_files, rules_of
@@ -37,6 +38,7 @@ class Workspace:
         caps: by channel; empty without a `caps` block.
         hash: of all the files' content, hex.
         lists: manual members by file.
+        matching: how contacts that may be one person are found; None where it is not declared.
     """
 
     directory: Path
@@ -50,6 +52,7 @@ class Workspace:
     caps: Mapping[str, ChannelCaps]
     hash: str
     lists: Mapping[str, tuple[ListedContact, ...]] = field(default_factory=dict)
+    matching: MatchSpec | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +138,7 @@ def _join(
         caps=caps_by_channel(program.caps),
         hash=_hash(files),
         lists=lists,
+        matching=around.settings.matching,
     )
 
 

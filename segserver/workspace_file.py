@@ -8,10 +8,12 @@ from datetime import timedelta
 from zoneinfo import available_timezones
 
 from segserver.connectors import declarations
-from segserver.connectors.schema_base import Declared, Written, refuse
+from segserver.connectors.schema_base import Block, Declared, Written, refuse
 from segserver.connectors.schema_fields import Length
 from segserver.connectors.suggestions import closest
 from segserver.errors import Diagnostic
+from segserver.match_settings import KEY, Matching, spec_of
+from segserver.specs.matching import MatchSpec
 
 DEFAULT_EVERY = timedelta(hours=1)
 
@@ -24,11 +26,13 @@ class WorkspaceFile:
         zone: IANA name; "UTC" unless said otherwise.
         sources: connections, the first known value of a trait winning.
         run_every: time between two scheduled runs.
+        matching: how contacts that may be one person are found; None where it is not declared.
     """
 
     zone: str = "UTC"
     sources: tuple[str, ...] = ()
     run_every: timedelta = DEFAULT_EVERY
+    matching: MatchSpec | None = None
 
 
 class _Zone(Written):
@@ -72,6 +76,7 @@ class _File(Declared):
     zone = _Zone(data_key="time zone", load_default="UTC")
     sources = _Names(load_default=())
     run_every = Length(zero=False, data_key="run every", load_default=DEFAULT_EVERY)
+    matching = Block(Matching, data_key=KEY, load_default=None)
 
 
 def load_workspace_file(source: str | bytes, file: str) -> tuple[WorkspaceFile, tuple[Diagnostic, ...]]:
@@ -79,4 +84,7 @@ def load_workspace_file(source: str | bytes, file: str) -> tuple[WorkspaceFile, 
     values, findings = declarations.validated(source, file, _File)
     if values is None:
         return WorkspaceFile(), findings
-    return WorkspaceFile(values["zone"], values["sources"], values["run_every"]), findings
+    matching = values["matching"]
+    return WorkspaceFile(
+        values["zone"], values["sources"], values["run_every"], None if matching is None else spec_of(matching)
+    ), findings

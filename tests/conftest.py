@@ -33,21 +33,22 @@ from segserver.store import state
 from segserver.store.db import Store
 from segserver.store.state import Notification
 from segserver.workspace import load
-from tests import openapi
+from tests import discovery, openapi
 
 hypothesis.settings.register_profile("fixed", derandomize=True, database=None, deadline=None)
 hypothesis.settings.load_profile("fixed")
 
 
 @pytest.fixture(autouse=True)
-def keeps_to_hubspots_description(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Checks every exchange with the sandbox's HubSpot, in whichever test, against HubSpot's own description."""
+def keeps_to_the_platforms_descriptions(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Checks every exchange with the sandbox, in whichever test, against HubSpot's and Google's own descriptions."""
     faults: list[str] = []
     made = RequestLog.__init__
 
     def watched(self: RequestLog, *args: Any) -> None:
         made(self, *args)
         self.watchers.append(lambda exchange: faults.extend(openapi.hubspot().faults(exchange)))
+        self.watchers.append(lambda exchange: faults.extend(discovery.google().faults(exchange)))
 
     monkeypatch.setattr(RequestLog, "__init__", watched)
     yield

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import segserver
-from segserver.identity import ID_LENGTH, Key, Link, Resolution, claims, contact_id, normalise, resolve
+from segserver.identity import Link, Resolution, claims, normalise, resolve
+from segserver.keys import ID_LENGTH, Key, contact_id
 from segserver.records import ContactRecord, Deletion, EventGone, EventRecord, Merge, SourceItem
 
 DAY = datetime(2026, 3, 1)
@@ -117,6 +118,16 @@ def test_a_record_that_names_keys_of_two_contacts_joins_them_under_the_earlier_o
     assert [(union.loser, union.survivor) for union in found.merges] == [("young", "old")]
     assert found.merges[0].cause == "crm record 1"
     assert Link("email", "a@x.org", "1", "old") in found.links
+
+
+def test_who_must_differ_from_a_contact_must_differ_from_the_one_it_went_on_in() -> None:
+    known = {("email", name): name[0] for name in ("a@x.org", "b@x.org", "c@x.org")}
+    created = {"a": LATER, "b": LATER, "c": DAY}
+    phone = "0612345678"
+    items = [record("1", email="a@x.org", phone=phone), record("2", email="c@x.org", phone=phone)]
+    items += [record("9", email="b@x.org"), record("9", email="b@x.org", phone=phone)]
+    found = resolve(known, created, items, "crm", differing=[frozenset("ab")])
+    assert [(union.loser, union.survivor) for union in found.merges] == [("a", "c")]
 
 
 def test_a_tie_of_age_goes_to_the_smaller_id() -> None:

@@ -12,7 +12,7 @@ import pytest
 from segserver import sync
 from segserver.clock import FixedClock
 from segserver.connectors.mapping import Problem
-from segserver.errors import RetryLater, SettingsError
+from segserver.errors import RetryLater, SettingsError, StreamFailed
 from segserver.progress import silent
 from segserver.records import ContactRecord, Deletion, EventRecord, Merge, Page
 from segserver.store import state
@@ -77,6 +77,26 @@ def test_one_source_failing_does_not_hinder_the_others(stage: MakeStage) -> None
     reports = pull(one)
     assert (reports["crm"].failure, reports["crm"].items) == ("crm is down", {})
     assert (reports["engage"].failure, reports["engage"].items) == (None, {"all": 1})
+
+
+@pytest.mark.parametrize(("failure", "read"), [(StreamFailed("one is down"), ["all"]), (RetryLater("crm is down"), [])])
+def test_a_stream_that_fails_alone_does_not_hinder_the_others(
+    stage: MakeStage, monkeypatch: pytest.MonkeyPatch, failure: RetryLater, read: list[str]
+) -> None:
+    one = stage(FRENCH)
+    one.people(1)
+    crm = one.sources["crm"]
+    reading = crm.read
+
+    def read_or_fail(stream: str, *arguments: Any) -> Iterator[Page]:
+        if stream == "astray":
+            raise failure
+        return reading(stream, *arguments)
+
+    monkeypatch.setattr(crm, "streams", lambda: ("astray", "all"))
+    monkeypatch.setattr(crm, "read", read_or_fail)
+    report = pull(one)["crm"]
+    assert (report.failure, list(report.items)) == (str(failure), read)
 
 
 def test_an_account_that_refuses_our_key_stops_the_run(stage: MakeStage) -> None:

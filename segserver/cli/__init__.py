@@ -14,7 +14,19 @@ from collections.abc import Sequence
 import click
 from rich.console import Console
 
-from segserver.cli import formatting, graphing, linting, plugging, running, standing, starting, writing
+from segserver.cli import (
+    connecting,
+    forgetting,
+    formatting,
+    graphing,
+    identifying,
+    linting,
+    plugging,
+    running,
+    standing,
+    starting,
+    writing,
+)
 from segserver.cli.invocation import Invocation
 from segserver.errors import SegserverError, SettingsError
 
@@ -35,7 +47,21 @@ def group(invocation: Invocation, workspace: str | None, store: str | None) -> N
     invocation.take_flags(workspace=workspace, store=store)
 
 
-for module in (writing, linting, formatting, graphing, running, standing, starting, plugging):
+_MODULES = (
+    writing,
+    linting,
+    formatting,
+    graphing,
+    running,
+    standing,
+    starting,
+    connecting,
+    identifying,
+    forgetting,
+    plugging,
+)
+
+for module in _MODULES:
     for command in module.COMMANDS:
         group.add_command(command)
 

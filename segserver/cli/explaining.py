@@ -35,7 +35,7 @@ def explain_contact(engine: Engine, contact: str, segment: str, as_of: datetime 
         SettingsError: nobody is known by that name, or several are.
     """
     with engine.store.session() as session:
-        contact_id = _one(contact, contacts_for(session, contact, phone=normalise("phone", contact)))
+        contact_id = the_contact(session, contact)
         instant = as_of or state.last_evaluated(session) or engine.clock.now()
         serving, _ = champions(session, engine.workspace, instant, engine.key)
         session.load(AMONG, pa.table({"contact_id": [contact_id]}))
@@ -54,8 +54,13 @@ def explain_contact(engine: Engine, contact: str, segment: str, as_of: datetime 
         return replace(found, since=_since(session, segment, contact_id)) if as_of is None else found
 
 
-def _one(asked: str, found: Sequence[str]) -> str:
-    """The contact that is meant by what somebody typed."""
+def the_contact(session: Session, asked: str) -> str:
+    """The contact that is meant by what somebody typed: our id, or any identity.
+
+    Raises:
+        SettingsError: nobody is known by that name, or several are.
+    """
+    found = contacts_for(session, asked, phone=normalise("phone", asked))
     if len(found) == 1:
         return found[0]
     if found:

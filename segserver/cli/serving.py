@@ -27,7 +27,8 @@ from segserver.cli.working import Worker
 from segserver.clock import Clock
 from segserver.connectors.base import WebhookEvent
 from segserver.connectors.declarations import reveal
-from segserver.connectors.notifications import STREAM, PushSender, push_sender
+from segserver.connectors.google_keys import google_keys
+from segserver.connectors.notifications import STREAM
 from segserver.engine import Engine, open_engine
 from segserver.errors import SettingsError, StoreError
 from segserver.plugin import hubspot_actions, marketo_flow_steps
@@ -71,6 +72,7 @@ class Server:
         self.worker = Worker(engine, evaluated=self.desk.wake)
         self._owner = owner
         self._execute = execute
+        self._google_keys = google_keys(engine.environ, engine.clock)
 
     def settle(self, timeout: float) -> None:
         """Wait until all that was asked for, and what follows from it, is done and pushed.
@@ -155,9 +157,9 @@ class Server:
             raise SettingsError(f"{spec.place}: connection {spec.name} needs `{key}: env:NAME` to receive webhooks")
         return reveal(spec.secrets[key], spec.name, self.engine.environ)
 
-    def push_sender(self, spec: ConnectionSpec) -> PushSender:
-        """Whose Pub/Sub messages a connection believes."""
-        return push_sender(spec, self.engine.settings.workspace)
+    def google_key(self, kid: str) -> Mapping[str, object] | None:
+        """Google's public key of an id."""
+        return self._google_keys.find(kid)
 
     def accept(self, connection: str, events: Sequence[WebhookEvent]) -> int:
         """Keep notifications durably, ask for a run of their contacts, and say how many were new."""

@@ -11,6 +11,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from segserver.evaluate import EvaluationReport
+    from segserver.likeness import MatchReport
     from segserver.pipeline import RunReport
     from segserver.plans import AudiencePlan, Plan
     from segserver.pushing.report import ReadBack
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 SAMPLE = 5
 """Contacts named for each audience, unless all are asked for."""
+
+MOST_JOINED = 10
+"""Pairs named that a match joined."""
 
 Labels = Callable[[Iterable[str]], Mapping[str, str]]
 """What to call contacts."""
@@ -66,6 +70,8 @@ def show_sync(console: Console, reports: Mapping[str, ConnectionReport]) -> None
         for problem in report.problems[:SAMPLE]:
             place = " ".join(filter(None, (name, problem.source_id, problem.field)))
             console.print(f"  {place}: {problem.reason}", markup=False)
+        for one in (one for told in report.drift.values() for one in told):
+            console.print(f"  {name}: {one.text}", markup=False)
 
 
 def show_plan(console: Console, plan: Plan, labels: Labels, *, everything: bool = False) -> None:
@@ -128,6 +134,8 @@ def show_run(console: Console, report: RunReport, labels: Labels, *, everything:
     show_sync(console, report.sync)
     for stream in report.waiting:
         console.print(f"{stream} was not read to its end yet, so nothing was evaluated; run again", markup=False)
+    if report.matching is not None:
+        _show_matching(console, report.matching, labels)
     for model, reason in report.absent.items():
         console.print(f"model {model} does not serve: {reason}", markup=False)
     if report.evaluation is not None:
@@ -140,6 +148,20 @@ def show_run(console: Console, report: RunReport, labels: Labels, *, everything:
         console.print()
         show_plan(console, report.plan, labels, everything=everything)
     show_pushes(console, report)
+
+
+def _show_matching(console: Console, report: MatchReport, labels: Labels) -> None:
+    """Whom the match joined, the most certain first."""
+    if report.joined:
+        console.print(f"\n{len(report.joined):,} pairs of contacts are one person by their likeness:")
+    shown = report.joined[:MOST_JOINED]
+    names = labels([contact for one in shown for contact in (one.first, one.second)])
+    for one in shown:
+        console.print(f"  {names[one.first]} and {names[one.second]}, {one.cause}", markup=False)
+    if len(report.joined) > MOST_JOINED:
+        console.print(f"  and {len(report.joined) - MOST_JOINED:,} more (--format json shows all)")
+    if report.to_review:
+        console.print(f"{report.to_review:,} more may be; `segserver identity review` shows them")
 
 
 def _show_kept(console: Console, evaluation: EvaluationReport) -> None:

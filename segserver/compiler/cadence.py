@@ -157,8 +157,6 @@ def _entered(entries: str, asked: Mapping[str, _Asked], among: str | None) -> ir
 def _membership_sources(leaves: Mapping[Node, str], among: str) -> list[Source]:
     """Memberships of the last evaluation."""
     wanted = {column: node.segment for node, column in leaves.items() if isinstance(node, InSegment)}
-    if not wanted:
-        return []
     rows = narrowed(unbound(relations.memberships()), among)
     held = {column: (rows.segment == segment).any() for column, segment in wanted.items()}
     table = rows.group_by("contact_id").aggregate(**held)
@@ -168,8 +166,6 @@ def _membership_sources(leaves: Mapping[Node, str], among: str) -> list[Source]:
 def _score_sources(leaves: Mapping[Node, str], versions: Mapping[str, int]) -> list[Source]:
     """Scores of the serving versions; unknown where a model has none."""
     wanted = {column: node.model for node, column in leaves.items() if isinstance(node, Score)}
-    if not wanted:
-        return []
     rows = unbound(relations.scores())
     held = {
         column: rows.score.max(where=(rows.model == model) & (rows.version == versions[model]))

@@ -116,7 +116,8 @@ class FrameBuilder:
 
         It holds `contact_id` and the columns of the outputs.
         """
-        table, depth = first, 0
+        table = first
+        depth = 0
         for stage, cells in self._stages.items():
             if stage.level == 0:
                 table, depth = self._score(table, [cell for cell in cells if isinstance(cell, Score)], stage), 0

@@ -1,7 +1,8 @@
 """Traits with history: what they were at an instant, when they changed, and since when they are what they are.
 
-A trait may come from several sources. What it is at an instant is the first known value among the sources, in their
-order, each with its latest change before the instant; it changes where that result changes.
+A trait may come from several sources, and a contact may have several records in one source. What a record says at an
+instant is its latest change before; what a source says is, of its records that know a value then, that of the one which
+changed last; what the trait is, the first known value among the sources, in their order. It changes where that changes.
 """
 
 from __future__ import annotations
@@ -28,20 +29,23 @@ from segserver.specs.catalog import Trait
 def past_traits(trait: Trait, instants: Sequence[datetime], *, among: str | None = None) -> ir.Table:
     """A trait with history as it was at some instants, from one pass over its changes.
 
-    What holds at an instant is the latest change before it that was known by then; of several sources the first
-    known value wins.
+    Only what was known at an instant counts at it.
 
     Returns:
         `contact_id`, unique, and `v0`, `v1`, ... in the order of `instants`; null is unknown.
     """
     rows = narrowed(unbound(relations.history_table(trait)), among)
     lasting = _lasting(rows)
+    change = ibis.struct({"t": rows.valid_from, "k": rows.known_at, "v": rows.value})
+    records = rows.group_by("contact_id", "connection", "source_id").aggregate(
+        **{f"l{place}": change.max(where=lasting & _seen(rows, instant)) for place, instant in enumerate(instants)}
+    )
     results: dict[str, ir.Value] = {}
-    for place, instant in enumerate(instants):
-        seen = lasting & _seen(rows, instant)
-        held = [_change(rows).max(where=seen & (rows.connection == source))["v"] for source in trait.sources]
-        results[f"v{place}"] = ibis.coalesce(*held)
-    return rows.group_by("contact_id").aggregate(**results)
+    for place in range(len(instants)):
+        latest = records[f"l{place}"]
+        said = ibis.struct({"t": latest["t"], "id": records.source_id, "v": latest["v"]})
+        results[f"v{place}"] = _first_known(records, said, latest["v"], trait)
+    return records.group_by("contact_id").aggregate(**results)
 
 
 def trait_changes(scope: Scope, trait: Trait, wanted: Sequence[Wanted]) -> ir.Table:
@@ -75,14 +79,18 @@ def trait_changes(scope: Scope, trait: Trait, wanted: Sequence[Wanted]) -> ir.Ta
 def _timeline(rows: ir.Table, trait: Trait, moment: Moment) -> ir.Table:
     """The values a trait took, in order: `contact_id`, `t`, `value`, the one `before`, whether it `changed`."""
     rows = rows.filter(_lasting(rows), _seen(rows, moment.as_of))
-    sources = {f"s{place}": source for place, source in enumerate(trait.sources)}
-    points = rows.group_by("contact_id", t=rows.valid_from).aggregate(
-        **{name: _change(rows).max(where=rows.connection == source) for name, source in sources.items()}
+    record = ibis.window(group_by=[rows.contact_id, rows.connection, rows.source_id], order_by=rows.valid_from)
+    spans = rows.select(
+        "contact_id", "connection", "source_id", "value", start=rows.valid_from, end=rows.valid_from.lead().over(record)
     )
-    so_far = ibis.window(group_by=points.contact_id, order_by=points.t, rows=(None, 0))
-    values = points.select(
-        "contact_id", "t", value=ibis.coalesce(*(points[name].max().over(so_far)["v"] for name in sources))
-    )
+    spans = spans.filter(spans.value.notnull())
+    points = rows.select("contact_id", t=rows.valid_from).distinct()
+    holding = points.left_join(
+        spans,
+        [points.contact_id == spans.contact_id, spans.start <= points.t, (spans.end > points.t).fill_null(True)],
+    ).select(points.contact_id, points.t, spans.connection, spans.source_id, spans.start, spans.value)
+    said = ibis.struct({"t": holding.start, "id": holding.source_id, "v": holding.value})
+    values = holding.group_by("contact_id", "t").aggregate(value=_first_known(holding, said, holding.value, trait))
     previous = ibis.window(group_by=values.contact_id, order_by=values.t)
     steps = values.mutate(before=values.value.lag().over(previous), follows=values.t.lag().over(previous).notnull())
     return steps.mutate(changed=steps.follows & ~steps.value.identical_to(steps.before))
@@ -122,5 +130,7 @@ def _seen(rows: ir.Table, instant: datetime) -> ir.BooleanValue:
     return (rows.valid_from < at) & (rows.known_at <= at)
 
 
-def _change(rows: ir.Table) -> ir.StructValue:
-    return ibis.struct({"t": rows.valid_from, "k": rows.known_at, "v": rows.value})
+def _first_known(rows: ir.Table, said: ir.StructValue, value: ir.Value, trait: Trait) -> ir.Value:
+    """Of the first source that knows a value, that of the record which changed last; the larger id of two at once."""
+    known = value.notnull()
+    return ibis.coalesce(*(said.max(where=known & (rows.connection == source))["v"] for source in trait.sources))

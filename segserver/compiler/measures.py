@@ -85,7 +85,7 @@ def _sum(rows: ir.Table, item: Slice, where: ir.BooleanValue | None) -> ir.Value
 
 def _average(rows: ir.Table, item: Slice, where: ir.BooleanValue | None) -> ir.Value:
     value = _property(rows, item)
-    return numbers.inexact(value.sum(where=where)) / numbers.inexact(value.count(where=where)).nullif(0.0)
+    return numbers.inexact(value.sum(where=where)) / numbers.inexact(value.count(where=where))
 
 
 def _min(rows: ir.Table, item: Slice, where: ir.BooleanValue | None) -> ir.Value:

@@ -132,7 +132,7 @@ def _reached(node: Reaches, value: ir.Value, known: ir.BooleanValue) -> ir.Boole
 
 def _number_of(known: ir.BooleanValue) -> ir.IntegerValue:
     """How many compete, beside those who do."""
-    return ibis.ifelse(known, 1, 0).sum().over(group_by=known)
+    return known.count().over(group_by=known)
 
 
 def _percentile(node: Percentile, translator: Translator) -> ir.BooleanValue:

@@ -202,20 +202,16 @@ class Requirements:
         """Every node needed, once, after all it uses; without recursion, as rules may be long."""
         order: list[Node] = []
         seen: set[Node] = set()
-        waiting: list[tuple[Node, Iterator[Node]]] = []
-        for root in roots:
-            if root not in seen:
-                seen.add(root)
-                waiting.append((root, iter(self.uses(root))))
-            while waiting:
-                node, rest = waiting[-1]
-                following = next((used for used in rest if used not in seen), None)
-                if following is None:
-                    order.append(node)
-                    waiting.pop()
-                else:
-                    seen.add(following)
-                    waiting.append((following, iter(self.uses(following))))
+        waiting: list[tuple[tuple[Node, ...], Iterator[Node]]] = [((), iter(roots))]
+        while waiting:
+            done, rest = waiting[-1]
+            following = next((used for used in rest if used not in seen), None)
+            if following is None:
+                order += done
+                waiting.pop()
+            else:
+                seen.add(following)
+                waiting.append(((following,), iter(self.uses(following))))
         return order
 
     def _choose_cells(self, uses: Counter[Node]) -> None:

@@ -66,7 +66,7 @@ def compile_segments(
         as_of,
         list(dict.fromkeys([*scope.members, *beside])),
         serving=serving,
-        table=f"{prefix}observed" if beside else f"{prefix}segments",
+        table=f"{prefix}observed",
         also=_scenario_scores(program, serving) if only is None else (),
         among=among,
         historical=historical,

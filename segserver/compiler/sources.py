@@ -89,7 +89,7 @@ def contact_frame(
     contacts = contacts.filter(_living(contacts, as_of, unknown_exists))
     joined: ir.Table = contacts
     found: dict[str, ir.Value] = {}
-    for source in sources:
+    for source in (source for source in sources if source.columns):
         table = source.table
         joined = joined.left_join(table, contacts.contact_id == table.contact_id)
         for name, column in source.columns.items():
@@ -246,7 +246,7 @@ def account_sources(catalog: Catalog, columns: Mapping[Node, str], *, among: str
         for node, column in columns.items()
         if isinstance(node, AccountTrait) and node != ACCOUNT
     }
-    return [Source(account_traits(catalog, wanted.values(), among=among), wanted)] if wanted else []
+    return [Source(account_traits(catalog, wanted.values(), among=among), wanted)]
 
 
 def _living(contacts: ir.Table, as_of: datetime, unknown_exists: bool) -> ir.BooleanValue:

@@ -30,17 +30,17 @@ class Standing:
         past: the evaluation looks back, so members are those at that instant, and nobody waits.
     """
 
-    kept: frozenset[str] = frozenset()
-    frozen: frozenset[str] = frozenset()
-    cutoffs: Mapping[str, Cutoff] | None = None
-    past: bool = False
+    kept: frozenset[str]
+    frozen: frozenset[str]
+    cutoffs: Mapping[str, Cutoff] | None
+    past: bool
 
     def waits(self, block: SegmentBlock) -> bool:
         """Whether newcomers of a segment have to wait."""
         return block.enter_after is not None and not self.past
 
 
-AFRESH = Standing()
+AFRESH = Standing(frozenset(), frozenset(), None, past=False)
 """Nothing is taken over."""
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from segserver.records import Cursor, Page, SourceItem
 from segserver.specs.targets import Target
@@ -41,7 +41,19 @@ class Source(Protocol):
         ...
 
     def read_contacts(self, source_ids: Sequence[str]) -> Sequence[SourceItem]:
-        """Fresh copies of some contacts, for webhooks and for consent at dispatch; Deletion for those gone."""
+        """Fresh copies of some contacts, for webhooks and for consent at dispatch; Deletion for those gone.
+
+        An Erasure stands for those of whom the source holds nothing for certain, not even as deleted.
+        """
+        ...
+
+
+@runtime_checkable
+class Tidying(Protocol):
+    """A source that remembers people in files."""
+
+    def tidy(self) -> None:
+        """Keep nothing of people who were forgotten, nor of what is not declared."""
         ...
 
 
@@ -59,6 +71,8 @@ class Write:
         value: what to set; None clears (leaves the list, empties the property). At a target of kind "event", whose name
             is a segment's, setting says that the contact has entered it, and clearing that it has left.
         key: of an event, by which the platform recognises one that it was sent before; None for values.
+        segment: whether the value says that the contact is in a segment; a value of the plan does not.
+        agreed: channels by which the contact may be reached, for destinations that need consent with each call.
     """
 
     target: Target
@@ -66,6 +80,8 @@ class Write:
     address: str
     value: str | None
     key: str | None = None
+    segment: bool = False
+    agreed: frozenset[str] = frozenset()
 
 
 VALUE = "value"
@@ -106,11 +122,17 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one write or trigger; `reason` in the platform's words where it is not good."""
+    """What became of one write or trigger.
+
+    Attributes:
+        reason: in the platform's words, where it is not good.
+        gone: the platform does not know the address (any more): the contact is to be read again.
+    """
 
     item: Write | Trigger
     status: Status
     reason: str | None = None
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

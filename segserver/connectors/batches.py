@@ -14,6 +14,9 @@ T = TypeVar("T")
 
 Item = Write | Trigger
 
+OPT_OUT = "an opt-out is the contact's own word and is never written"
+"""Why a write to a field with consent is refused."""
+
 
 def batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """Consecutive pieces of at most `size`."""
@@ -87,9 +90,9 @@ def _refused(names: Sequence[str], make: Callable[[Sequence[str]], object]) -> d
     return {}
 
 
-def outcomes(items: Iterable[Item], status: Status, reason: str | None = None) -> list[Outcome]:
+def outcomes(items: Iterable[Item], status: Status, reason: str | None = None, *, gone: bool = False) -> list[Outcome]:
     """The same outcome for several writes."""
-    return [Outcome(item, status, reason) for item in items]
+    return [Outcome(item, status, reason, gone) for item in items]
 
 
 def deliver(

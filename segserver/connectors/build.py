@@ -6,8 +6,10 @@ Where a platform is: `endpoint:` in the connection's file (an address or `env:NA
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import shutil
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import cast
@@ -16,18 +18,20 @@ from urllib.parse import urlsplit
 from segserver.clock import Clock
 from segserver.connectors import (
     ga4,
-    ga4_account,
-    ga4_answers,
     ga4_bigquery,
+    ga4_data,
+    ga4_dimensions,
+    ga4_entry,
     hubspot_answers,
     hubspot_api,
+    hubspot_entry,
     hubspot_journal,
     marketo_api,
     marketo_callbacks,
     marketo_codes,
 )
-from segserver.connectors.auth import Bearer, ClientCredentials, fingerprint
-from segserver.connectors.base import Destination, Source
+from segserver.connectors.auth import ClientCredentials
+from segserver.connectors.base import Destination, Source, Tidying
 from segserver.connectors.declarations import reveal, setting
 from segserver.connectors.files import FilesConnector
 from segserver.connectors.http import HttpClient, Session
@@ -35,10 +39,13 @@ from segserver.connectors.hubspot import HubSpot
 from segserver.connectors.hubspot_paths import Paths
 from segserver.connectors.kinds import LOOPBACK, Make, Sides, Surroundings, kind
 from segserver.connectors.limits import Budgets
-from segserver.connectors.mapping import Problem, Reader, refuse_own_fields
+from segserver.connectors.mapping import LeftOut, Problem, Reader, events_of, refuse_own_fields
 from segserver.connectors.marketo import Marketo, fetch_grant
 from segserver.errors import SettingsError
 from segserver.specs.connections import ConnectionSpec
+
+_REMEMBERED, _REMEMBERING = ".segserver", ("files", "ga4")
+"""Where kinds of connections remember people in files, a folder for each connection, and which kinds do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +56,29 @@ class Connector:
         source: None where nothing is read from it.
         destination: None without `audiences: true`.
         problems: values that could not be read as declared; grows while pages are read. Empty it after reporting.
+        left_out: who must not be remembered.
+        tidying: what remembers people in files; None where nothing does.
     """
 
     spec: ConnectionSpec
     source: Source | None
     destination: Destination | None
     problems: list[Problem]
+    left_out: LeftOut = field(default_factory=LeftOut)
+    tidying: Tidying | None = None
+
+    def leave_out(self, since: datetime | None, names: Callable[[str, str], bool]) -> None:
+        """Let nobody be remembered who was forgotten, the last of them at an instant."""
+        self.left_out.since, self.left_out.names = since, names
+        if self.tidying is not None:
+            self.tidying.tidy()
+
+
+def remove_leftovers(workspace_dir: Path, connections: Container[str]) -> None:
+    """Remove what is remembered in files of the people of connections that are no more."""
+    for folder in (workspace_dir / _REMEMBERED).glob("*/*/"):
+        if folder.parent.name in _REMEMBERING and folder.name not in connections:
+            shutil.rmtree(folder)
 
 
 def build(
@@ -67,6 +91,7 @@ def build(
     session: Session | None = None,
     limits: bool | None = None,
     budgets: Budgets | None = None,
+    state_directory: Path | None = None,
 ) -> Connector:
     """Make the connector of a connection. Nothing is sent yet.
 
@@ -81,6 +106,7 @@ def build(
         session: of requests; None for a new one.
         limits: whether to keep the platform's limits; None: unless its endpoint is on this machine.
         budgets: of the accounts, shared by all connections of the process; None for budgets of its own.
+        state_directory: beside the store, where grants are kept; None where it is in memory.
 
     Raises:
         MissingSecret: a named variable is not set.
@@ -88,42 +114,61 @@ def build(
     """
     refuse_own_fields(spec)
     reader = Reader()
-    around = Surroundings(clock, sleep, environ, workspace_dir, session, limits, budgets or Budgets(clock, sleep))
+    around = Surroundings(
+        clock, sleep, environ, workspace_dir, session, limits, budgets or Budgets(clock, sleep), state_directory
+    )
     source, destination = kind(spec.kind).make(spec, around, reader)
     return Connector(
         spec,
         source if spec.contacts or spec.events else None,
         destination if spec.audiences else None,
         reader.problems,
+        reader.left_out,
+        source if isinstance(source, Tidying) else None,
     )
 
 
 def _hubspot(spec: ConnectionSpec, around: Surroundings, reader: Reader) -> HubSpot:
     endpoint = _endpoint(spec, around.environ, hubspot_api.DEFAULT_ENDPOINT)
-    token = spec.secrets["token"]
-    revealed = reveal(token, spec.name, around.environ)
-    key = fingerprint(endpoint, revealed)
+    paths = _paths(spec)
+    entry = hubspot_entry.entry(spec, around, endpoint, paths)
     # Until the account has told who it is, it is known by its key.
-    budget = around.budget(spec, hubspot_answers.LIMITS, endpoint, f"hubspot key {key}", credential=key)
+    budget = around.budget(
+        spec, entry.limits, endpoint, f"hubspot {entry.name}", credential=entry.burst, daily=entry.daily
+    )
     client = partial(
         HttpClient,
         endpoint,
         account=spec.name,
         clock=around.clock,
         sleep=around.sleep,
-        auth=Bearer(revealed),
+        auth=entry.auth,
         budget=budget,
         judge=lambda call, answer: hubspot_answers.judge(call, answer, budget, around.clock.now()),
-        cure=f"check the key in {token.variable} and its permissions in HubSpot, then run again",
+        cure=entry.cure,
         session=around.session,
     )
     asking = client()
     http = client(
         before_first=None if budget is None else lambda: hubspot_answers.identify(asking, around.budgets, budget)
     )
-    paths = Paths(cast("Mapping[str, str]", spec.options.get("versions", {})))
     journal = _hubspot_journal(spec, around, endpoint, paths) if spec.options.get("journal") else None
     return HubSpot(spec, hubspot_api.HubSpotApi(http, around.clock, paths), reader, journal)
+
+
+def hubspot_install(spec: ConnectionSpec, around: Surroundings) -> hubspot_entry.Install:
+    """What it takes to let the app of a HubSpot connection into an account.
+
+    Raises:
+        MissingSecret: a named variable is not set.
+        SettingsError: the connection is not let in as an app, or an address is unsafe.
+    """
+    endpoint = _endpoint(spec, around.environ, hubspot_api.DEFAULT_ENDPOINT)
+    return hubspot_entry.install(spec, around, endpoint, _paths(spec))
+
+
+def _paths(spec: ConnectionSpec) -> Paths:
+    return Paths(cast("Mapping[str, str]", spec.options.get("versions", {})))
 
 
 def _hubspot_journal(
@@ -194,30 +239,31 @@ def _ga4(spec: ConnectionSpec, around: Surroundings, reader: Reader) -> ga4.Goog
     )
     measurement_id = setting(spec, "measurement_id", around.environ) or ""
     api_secret = setting(spec, "api_secret", around.environ) or ""
-    bigquery = _bigquery(spec, around) if spec.events else None
-    return ga4.GoogleAnalytics(http, measurement_id, api_secret, ga4.exports(spec, bigquery, reader))
-
-
-def _bigquery(spec: ConnectionSpec, around: Surroundings) -> ga4_bigquery.BigQuery:
-    """BigQuery by a service account, whose tokens come from another address."""
-    secret = spec.secrets["service_account"]
-    place = f"{secret.place}: {secret.variable}"
-    account = ga4_account.read_account(reveal(secret, spec.name, around.environ), around.workspace_dir, place)
-    cure = f"check the key in {secret.variable} and give {account.email} the roles BigQuery Job User and Data Viewer"
-    elsewhere = setting(spec, "google_endpoint", around.environ) or around.environ.get("GA4_GOOGLE_ENDPOINT")
-    client = partial(
-        HttpClient,
-        account=spec.name,
-        clock=around.clock,
-        sleep=around.sleep,
-        judge=lambda call, answer: ga4_answers.judge(call, answer, around.clock.now()),
-        cure=cure,
-        session=around.session,
-    )
-    tokens = client(_safe(spec, elsewhere or ga4_account.ENDPOINT))
-    auth = ClientCredentials(lambda: ga4_account.fetch_grant(tokens, account, around.clock.now, cure), around.clock)
-    return ga4_bigquery.BigQuery(
-        client(_safe(spec, elsewhere or ga4_bigquery.ENDPOINT), auth=auth), ga4_bigquery.place_of(spec)
+    google = partial(ga4_entry.client, spec=spec, around=around, safe=partial(_safe, spec))
+    bigquery = dimensions = data = None
+    prop = str(spec.options.get("property", ""))
+    if events_of(spec, ga4.EXPORT_STREAM):
+        place = ga4_bigquery.place_of(spec)
+        asked, _ = google(ga4_entry.BIGQUERY, of=place.project)
+        bigquery = ga4_bigquery.BigQuery(asked, place)
+    if events_of(spec, ga4.AUDIENCE_STREAM) or events_of(spec, ga4.REPORT_STREAM):
+        asked, tokens = google(ga4_entry.DATA, of=prop)
+        data = ga4_data.DataApi(asked, prop, tokens)
+    if spec.audiences and spec.options.get("custom_dimensions"):
+        asked, _ = google(ga4_entry.ADMIN, of=prop)
+        dimensions = ga4_dimensions.Dimensions(asked, prop)
+    kept = ga4.kept_members(spec, reader, around.workspace_dir / _REMEMBERED / "ga4" / spec.name)
+    return ga4.GoogleAnalytics(
+        http,
+        measurement_id,
+        api_secret,
+        around.clock,
+        agreement=ga4.agreement_of(spec),
+        kept=kept,
+        dimensions=dimensions,
+        export=ga4.exports(spec, bigquery, reader),
+        audiences=ga4.audiences(spec, data, reader, kept),
+        reports=ga4.reports(spec, data, reader),
     )
 
 

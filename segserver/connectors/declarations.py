@@ -18,6 +18,7 @@ from marshmallow import ValidationError
 from segserver.connectors import kinds, yaml_positions
 from segserver.connectors.schema import EVERY, LATENCY
 from segserver.connectors.schema_base import Declared, Problem
+from segserver.connectors.schema_events import OWN_PLACE
 from segserver.connectors.schema_fields import Variable
 from segserver.connectors.suggestions import closest, cure
 from segserver.connectors.yaml_positions import Document, Path
@@ -124,6 +125,12 @@ def validated(
         values, problems = _values({} if document.data is None else document.data, schema)
         findings += (_diagnostic(document, path, problem) for path, problem in problems)
     return None if findings else values, _in_order(findings)
+
+
+def placed(source: str | bytes, file: str, problems: Iterable[tuple[Path, Problem]]) -> tuple[Diagnostic, ...]:
+    """Findings of a file that can be read, for what turned out to be wrong with it afterwards."""
+    document = yaml_positions.read(source, file)
+    return _in_order(_diagnostic(document, path, problem) for path, problem in problems)
 
 
 def _validate(document: Document) -> tuple[dict[str, Any] | None, list[tuple[Path, Problem]]]:
@@ -262,6 +269,7 @@ class _Builder:
             counts_as=event["counts_as"],
             options=options,
             place=self._key("events", name),
+            own_place=event.get("stream") in OWN_PLACE,
         )
 
     def _key(self, *path: str | int) -> Span:

@@ -47,22 +47,31 @@ class KeyFiles:
 
     def sweep(self, completed: int, live: Iterable[Path]) -> None:
         """Remove key files that a completed pull has made useless."""
+        self.remove_unfinished()
         kept = set(live)
         for path, generation in self.existing().items():
             if generation <= completed and path not in kept:
                 path.unlink()
 
+    def remove_unfinished(self) -> None:
+        """Remove what a process left that ended in the middle of writing."""
+        for left in self._folder.glob("*.unfinished"):
+            left.unlink()
+
     def write(self, path: Path, keys: Iterable[tuple[str, int]]) -> None:
         """Write a key file whole or not at all."""
         self._folder.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(".unfinished")
-        with unfinished.open("wb") as file:
-            with pq.ParquetWriter(file, _SCHEMA, compression="zstd") as writer:
-                for batch in _batches(keys):
-                    writer.write_table(batch)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
+        try:
+            with unfinished.open("wb") as file:
+                with pq.ParquetWriter(file, _SCHEMA, compression="zstd") as writer:
+                    for batch in _batches(keys):
+                        writer.write_table(batch)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
 
     @staticmethod
     def read(path: Path) -> Iterator[tuple[str, int]]:

@@ -21,7 +21,6 @@ from segserver.errors import RetryLater, SettingsError
 
 ENDPOINT = "https://oauth2.googleapis.com"
 TOKEN_ADDRESS = f"{ENDPOINT}/token"
-SCOPES = ("https://www.googleapis.com/auth/bigquery.readonly",)
 
 _GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _LIFETIME = 3600
@@ -46,12 +45,12 @@ class ServiceAccount:
     def __repr__(self) -> str:
         return f"ServiceAccount({self.email})"
 
-    def assertion(self, now: datetime) -> str:
-        """A signed claim to be this account, good for an hour from now."""
+    def assertion(self, scope: str, now: datetime) -> str:
+        """A signed claim to be this account and to need no more than a scope, good for an hour from now."""
         issued = int(now.replace(tzinfo=UTC).timestamp())
         claims = {
             "iss": self.email,
-            "scope": " ".join(SCOPES),
+            "scope": scope,
             "aud": TOKEN_ADDRESS,
             "iat": issued,
             "exp": issued + _LIFETIME,
@@ -85,14 +84,16 @@ def read_account(revealed: str, workspace_dir: Path, place: str) -> ServiceAccou
     return ServiceAccount(email, str(found.get("project_id", "")), key)
 
 
-def fetch_grant(google: HttpClient, account: ServiceAccount, now: Callable[[], datetime], cure: str) -> Grant:
+def fetch_grant(
+    google: HttpClient, account: ServiceAccount, scope: str, now: Callable[[], datetime], cure: str
+) -> Grant:
     """Buy a token with a signed claim.
 
     Raises:
         RetryLater: the answer holds none.
         SettingsError: Google does not know the key, or it was withdrawn.
     """
-    form = {"grant_type": _GRANT, "assertion": account.assertion(now())}
+    form = {"grant_type": _GRANT, "assertion": account.assertion(scope, now())}
     try:
         body = google.request(Call("POST", "/token", form=form)).json()
     except ApiError as error:

@@ -16,7 +16,6 @@ from segserver.connectors.http import HttpClient
 from segserver.errors import RetryLater, SettingsError
 from segserver.specs.connections import ConnectionSpec
 
-ENDPOINT = "https://bigquery.googleapis.com"
 PAGE = 10_000
 WAIT_MS = 10_000
 POLLS = 30

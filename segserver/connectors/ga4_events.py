@@ -92,7 +92,7 @@ class ExportStream:
         table = self._bigquery.table(name)
         if table is None or progress.has(name, table):
             return
-        after = progress.resume(name, table)
+        after, again = progress.resume(name, table), progress.told(name, day)
         low = f"{day}/{after:016}" if after else f"{day}/"
         held: list[Row] = []
         for rows in self._bigquery.rows(*self._query(name, table, after, until)):
@@ -103,10 +103,10 @@ class ExportStream:
                 after = _instant(held[whole])
                 high = f"{day}/{after:016}"
                 progress.leave(name, table, after)
-                yield Page(self._items(held[:whole], day, (low, high), until), progress.cursor())
+                yield Page(self._items(held[:whole], day, (low, high), until, again=again), progress.cursor())
                 low, held = high, held[whole:]
-        progress.finish(name, table)
-        yield Page(self._items(held, day, (low, f"{day}0"), until), progress.cursor())
+        progress.finish(name, table, day)
+        yield Page(self._items(held, day, (low, f"{day}0"), until, again=again), progress.cursor())
 
     def _query(self, name: str, table: Table, after: int, until: datetime) -> tuple[str, dict[str, object], str]:
         wanted = dict.fromkeys((*_ALWAYS, "batch_event_index"))
@@ -134,16 +134,17 @@ class ExportStream:
                     self._reader.note("", field, f"the export has no column {column}; {hint}")
 
     def _items(
-        self, rows: Iterable[Row], day: str, stretch: tuple[str, str], until: datetime
+        self, rows: Iterable[Row], day: str, stretch: tuple[str, str], until: datetime, *, again: bool
     ) -> list[EventRecord | EventsWithin]:
         items: list[EventRecord | EventsWithin] = [EventsWithin(event.name, *stretch) for event in self._events]
         for row in rows:
             for event in self._events:
                 if event.options["type"] == row["event_name"]:
-                    items += self._records(event, row, day, until)
+                    items += self._records(event, row, day, until, again=again)
         return items
 
-    def _records(self, event: EventSpec, row: Row, day: str, until: datetime) -> Iterator[EventRecord]:
+    def _records(self, event: EventSpec, row: Row, day: str, until: datetime, *, again: bool) -> Iterator[EventRecord]:
+        """The event of a row; what a day that was told `again` holds beyond that was not known before."""
         raw = {field: _value(row, field) for field in self._fields[event.name]}
         if not matches(event.options.get("where"), raw):
             return
@@ -157,7 +158,7 @@ class ExportStream:
             identity=self._identity(row),
             occurred_at=occurred_at,
             # The stream of a day shows an event long before its daily table does.
-            known_at=until if occurred_at + self._latency > until else None,
+            known_at=until if again or occurred_at + self._latency > until else None,
             properties=self._reader.properties(event.properties, key, raw),
         )
 
@@ -178,6 +179,7 @@ class _Progress:
         self._digest = digest
         self.final = ""
         self._read: dict[str, str] = {}
+        self._early: set[str] = set()
         self._at: dict[str, object] | None = None
 
     @classmethod
@@ -187,6 +189,7 @@ class _Progress:
         if cursor is not None and cursor.get("digest") == digest:
             progress.final = str(cursor["final"])
             progress._read = dict(cast("Mapping[str, str]", cursor["read"]))
+            progress._early = set(cast("Sequence[str]", cursor.get("early", ())))
             at = cast("Mapping[str, object] | None", cursor.get("at"))
             progress._at = dict(at) if at else None
         return progress
@@ -194,11 +197,16 @@ class _Progress:
     def cursor(self) -> Cursor:
         """The place so far, as plain data."""
         at = {"at": dict(self._at)} if self._at else {}
-        return {"digest": self._digest, "final": self.final, "read": dict(self._read), **at}
+        read = {"read": dict(self._read), "early": sorted(self._early)}
+        return {"digest": self._digest, "final": self.final, **read, **at}
 
     def has(self, name: str, table: Table) -> bool:
         """Whether a daily table was read as it is; one that is still streamed into is always read."""
         return not _INTRADAY.fullmatch(name) and self._read.get(name) == table.modified
+
+    def told(self, name: str, day: str) -> bool:
+        """Whether the day was told before, by this table as it was then or by the stream."""
+        return name in self._read or (day in self._early and not _INTRADAY.fullmatch(name))
 
     def resume(self, name: str, table: Table) -> int:
         """The instant in microseconds at which to go on in a table; 0 for its beginning."""
@@ -210,16 +218,19 @@ class _Progress:
         """A table is read up to an instant."""
         self._at = {"table": name, "modified": table.modified, "after": after}
 
-    def finish(self, name: str, table: Table) -> None:
-        """A table is read to its end."""
+    def finish(self, name: str, table: Table, day: str) -> None:
+        """The table of a day is read to its end."""
         self._at = None
-        if not _INTRADAY.fullmatch(name):
+        if _INTRADAY.fullmatch(name):
+            self._early.add(day)
+        else:
             self._read[name] = table.modified
 
     def settle(self, day: str) -> None:
         """All tables up to a day are read and will not change any more."""
         self.final = max(self.final, day)
         self._read = {name: at for name, at in self._read.items() if name.removeprefix("events_") > day}
+        self._early = {one for one in self._early if one > day}
 
 
 def _instant(row: Row) -> int:

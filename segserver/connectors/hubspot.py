@@ -22,7 +22,7 @@ from segserver.connectors.hubspot_journal import COMPANY, CONTACT, DEAL, Journal
 from segserver.connectors.hubspot_lists import Lists
 from segserver.connectors.hubspot_occurrences import OccurrencesStream
 from segserver.connectors.hubspot_properties import Properties
-from segserver.connectors.mapping import Reader, events_of
+from segserver.connectors.mapping import Reader, consent_fields, events_of
 from segserver.errors import SettingsError
 from segserver.records import Cursor, Page, SourceItem
 from segserver.specs.connections import ConnectionSpec
@@ -66,7 +66,7 @@ class HubSpot:
         if journal:
             self._streams[JOURNAL_STREAM] = CatchUpStream(journal, api.portal, objects, reader)
         self._lists = Lists(api)
-        self._properties = Properties(api)
+        self._properties = Properties(api, consent_fields(spec.contacts))
         event = spec.options.get("event")
         self._events = SegmentEvents(api, None if event is None else str(event))
 

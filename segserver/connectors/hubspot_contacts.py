@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ from segserver.connectors.hubspot_api import BATCH, HISTORY_PAGE, LIST_PAGE, Hub
 from segserver.connectors.hubspot_consent import Subscriptions
 from segserver.connectors.hubspot_feed import ObjectFeed, archived_at
 from segserver.connectors.mapping import RawChanges, Reader, contact_fields, declaration_digest
-from segserver.records import ContactRecord, Cursor, Deletion, Merge, Page, SourceItem
+from segserver.records import ContactRecord, Cursor, Deletion, Erasure, Merge, Page, SourceItem
 from segserver.specs.connections import ContactsSpec
 
 MERGED = "hs_merged_object_ids"
@@ -62,46 +63,63 @@ class ContactsStream:
             yield Page(items, page.cursor, page.complete_through)
 
     def by_id(self, source_ids: Sequence[str]) -> list[SourceItem]:
-        """Fresh copies; a Deletion for ids that are gone, a Merge for ids that now mean another contact.
+        """Fresh copies.
+
+        A Deletion stands for ids that are gone, an Erasure for those that are nowhere, a Merge for those that now mean
+        another contact.
 
         Raises:
             RetryLater: some could not be read; nobody is deleted for that.
         """
+        asked_at = self._api.clock.now()
         raws: list[Any] = []
         gone: list[SourceItem] = []
         size = HISTORY_PAGE if self._feed.history else BATCH
         for ids in batches(list(dict.fromkeys(source_ids)), size):
-            found = self._api.batch_read(self._feed.path, ids, self._feed.properties, self._feed.history)
+            found = self._raws(ids)
             raws += found
             known = {str(raw["id"]) for raw in found} | {loser for raw in found for loser in merged_ids(raw)}
             missing = [one for one in ids if one not in known]
-            # An answer that nobody asked for by this id stands for a contact that was merged into it.
-            strays = {str(raw["id"]) for raw in found} - set(ids)
-            gone += self._gone(missing, strays) if missing else []
-        return [*self._items(raws), *gone]
+            gone += self._gone(missing) if missing else []
+        return [*self._items(raws, asked_at), *gone]
 
     def by_email(self, addresses: Sequence[str]) -> list[SourceItem]:
         """Fresh copies of the contacts with these addresses; addresses nobody has are left out."""
+        asked_at = self._api.clock.now()
         raws: list[Any] = []
         size = HISTORY_PAGE if self._feed.history else BATCH
         for some in batches(list(dict.fromkeys(addresses)), size):
             raws += self._api.batch_read(self._feed.path, some, self._feed.properties, self._feed.history, key=EMAIL)
-        return self._items(raws)
+        return self._items(raws, asked_at)
 
-    def _gone(self, missing: Sequence[str], strays: Collection[str]) -> list[SourceItem]:
-        """Deletions with their instants from the recycle bin; what is not even there was erased, unless merged."""
+    def _gone(self, missing: Sequence[str]) -> list[SourceItem]:
+        """What became of contacts that a reading left out: by the recycle bin, and who is not there is asked for alone.
+
+        Nobody is told as erased for an oversight: an id that was merged still leads to the contact it was merged into,
+        and one that was taken out of the bin between two readings to itself.
+        """
         archived = self._api.batch_read(self._feed.path, missing, ["hs_object_id"], archived=True)
-        found: dict[str, SourceItem] = {str(one["id"]): deletion(one) for one in archived}
-        now = self._api.clock.now()
+        items: list[SourceItem] = [deletion(one) for one in archived]
+        known, back = {str(one["id"]) for one in archived}, []
         for one in missing:
-            survivor = self._api.survivor(self._feed.path, one) if strays and one not in found else None
-            if survivor is not None and survivor != one:
-                found[one] = Merge(survivor, (one,), now)
-        return [found.get(one) or Deletion(one, now) for one in missing]
+            if one in known:
+                continue
+            survivor = self._api.survivor(self._feed.path, one)
+            if survivor is None:
+                items.append(Erasure(one))
+            elif survivor == one:
+                back.append(one)
+            else:
+                items.append(Merge(survivor, (one,), self._api.clock.now()))
+        asked_at = self._api.clock.now()
+        return [*items, *(self._items(self._raws(back), asked_at) if back else [])]
 
-    def _items(self, raws: Sequence[Any]) -> list[SourceItem]:
+    def _raws(self, ids: Sequence[str]) -> list[Any]:
+        return self._api.batch_read(self._feed.path, ids, self._feed.properties, self._feed.history)
+
+    def _items(self, raws: Sequence[Any], seen_at: datetime | None = None) -> list[SourceItem]:
         records = self._subscriptions.applied(
-            [(str(raw["properties"].get(EMAIL) or ""), self._record(raw)) for raw in raws]
+            [(str(raw["properties"].get(EMAIL) or ""), self._record(raw, seen_at)) for raw in raws]
         )
         items: list[SourceItem] = []
         for raw, record in zip(raws, records, strict=True):
@@ -110,9 +128,9 @@ class ContactsStream:
                 items.append(Merge(record.source_id, losers, record.updated_at or self._api.clock.now()))
         return items
 
-    def _record(self, raw: Any) -> ContactRecord:
+    def _record(self, raw: Any, seen_at: datetime | None) -> ContactRecord:
         properties = raw["properties"]
-        return self._reader.contact(
+        record = self._reader.contact(
             self._spec,
             str(raw["id"]),
             properties,
@@ -121,6 +139,7 @@ class ContactsStream:
             suppressed=bool(properties.get(BOUNCED)),
             changes={name: changes(raw, name) for name in self._feed.history},
         )
+        return replace(record, seen_at=seen_at)
 
 
 def merged_ids(raw: Any) -> tuple[str, ...]:

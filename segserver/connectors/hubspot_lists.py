@@ -117,5 +117,5 @@ def _writable(found: Any) -> str:
 def _outcome(write: Write, missing: set[str]) -> Outcome:
     """A contact HubSpot does not know cannot be added, and need not be removed."""
     if write.value is not None and write.address in missing:
-        return Outcome(write, Status.REJECTED, "HubSpot has no contact with this id")
+        return Outcome(write, Status.REJECTED, "HubSpot has no contact with this id", gone=True)
     return Outcome(write, Status.CONFIRMED)

@@ -2,39 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from segserver.connectors.base import VALUE, Outcome, Status, Trigger, Write
-from segserver.connectors.batches import Edit, batches, deliver, edit_batches, outcomes, ready
+from segserver.connectors.batches import OPT_OUT, Edit, batches, deliver, edit_batches, outcomes, ready
 from segserver.connectors.calls import ApiError
 from segserver.connectors.hubspot_api import BATCH, HISTORY_PAGE, HubSpotApi
 from segserver.connectors.hubspot_definitions import Definitions
 from segserver.errors import RetryLater
 
-OPT_OUT = "hs_email_optout"
+_OPT_OUTS = "hs_email_optout"
 """What the names of HubSpot's opt-outs begin with; HubSpot has one for all mail and one for each subscription."""
 
 _PASSING = frozenset({"RATE_LIMIT", "RATE_LIMITS", "INTERNAL_ERROR", "SERVICE_UNAVAILABLE", "CONFLICT", "LOCKED"})
 
+_UNKNOWN = "OBJECT_NOT_FOUND"
+"""HubSpot's category where there is no contact of an id."""
+
 
 class Properties:
-    """The contact properties of one account."""
+    """The contact properties of one account.
 
-    def __init__(self, api: HubSpotApi) -> None:
+    Args:
+        api: the account.
+        consent: properties with the contact's own word on channels.
+    """
+
+    def __init__(self, api: HubSpotApi, consent: Collection[str] = ()) -> None:
         self._api = api
+        self._consent = frozenset(consent)
         self._definitions = Definitions(api)
 
     def write(self, writes: Sequence[Write]) -> Iterator[Sequence[Outcome]]:
         """Set or clear properties; all properties of a contact go in one input."""
-        consent = [write for write in writes if write.target.name.startswith(OPT_OUT)]
+        consent = [write for write in writes if self._is_consent(write.target.name)]
         if consent:
-            yield outcomes(consent, Status.REJECTED, "an opt-out is the contact's own word and is never written")
+            yield outcomes(consent, Status.REJECTED, OPT_OUT)
         values: dict[str, set[str]] = {}
         for write in writes:
             values.setdefault(write.target.name, set()).update({write.value} if write.value else ())
         good, refused = ready(
-            [write for write in writes if not write.target.name.startswith(OPT_OUT)],
+            [write for write in writes if not self._is_consent(write.target.name)],
             lambda names: self._definitions.prepare(names, values),
         )
         if refused:
@@ -74,6 +83,9 @@ class Properties:
             result += [_read_touch(trigger, held.get(trigger.address)) for trigger in batch]
         return result
 
+    def _is_consent(self, name: str) -> bool:
+        return name.startswith(_OPT_OUTS) or name in self._consent
+
     def _update(self, batch: Sequence[Edit]) -> list[Outcome]:
         inputs = [
             {
@@ -110,7 +122,8 @@ def _read_outcomes(batch: Sequence[Edit], answer: Any) -> list[Outcome]:
     for number, edit in enumerate(batch):
         fault = faults.get(number)
         if fault is not None:
-            found += outcomes(edit.writes, _status(fault), _message(fault))
+            gone = str(fault.get("category")) == _UNKNOWN
+            found += outcomes(edit.writes, _status(fault), _message(fault), gone=gone)
         elif complete or edit.address in written:
             found += outcomes(edit.writes, Status.CONFIRMED)
         else:
@@ -132,7 +145,7 @@ def _message(error: Any) -> str:
 
 def _read_touch(trigger: Trigger, history: Mapping[str, Any] | None) -> Outcome:
     if history is None:
-        return Outcome(trigger, Status.REJECTED, "HubSpot does not know this contact any more")
+        return Outcome(trigger, Status.REJECTED, "HubSpot does not know this contact any more", gone=True)
     values = {str(past.get("value")) for past in history.get(trigger.campaign) or ()}
     if trigger.tokens.get(VALUE) in values:
         return Outcome(trigger, Status.CONFIRMED)

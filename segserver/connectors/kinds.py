@@ -41,6 +41,7 @@ class Surroundings:
         session: of requests; None for a new one.
         limits: whether to keep the platform's limits; None: unless its endpoint is on this machine.
         budgets: of the accounts.
+        state_directory: beside the store, for what a connection has to remember itself; None: the store is in memory.
     """
 
     clock: Clock
@@ -50,13 +51,21 @@ class Surroundings:
     session: Session | None
     limits: bool | None
     budgets: Budgets
+    state_directory: Path | None = None
 
     def budget(
-        self, spec: ConnectionSpec, limits: AccountLimits, endpoint: str, account: str, credential: str = ""
+        self,
+        spec: ConnectionSpec,
+        limits: AccountLimits,
+        endpoint: str,
+        account: str,
+        credential: str = "",
+        *,
+        daily: bool = True,
     ) -> Budget | None:
         """Our share of the limits; None on this machine unless asked for, where nobody else's share is at stake."""
         held = urlsplit(endpoint).hostname not in LOOPBACK if self.limits is None else self.limits
-        return self.budgets.budget(spec.name, account, limits, spec.quota, credential) if held else None
+        return self.budgets.budget(spec.name, account, limits, spec.quota, credential, daily=daily) if held else None
 
 
 Sides = tuple[Source | None, Destination | None]

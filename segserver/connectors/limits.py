@@ -39,6 +39,7 @@ class Budget:
         credential: where each key of an account has a burst of its own, what tells the keys apart.
         clock: has to run; a clock that stands still makes every wait look too short.
         sleep: waits so many seconds.
+        daily: whether the calls count towards the account's day.
     """
 
     def __init__(
@@ -49,11 +50,14 @@ class Budget:
         clock: Clock,
         sleep: Callable[[float], None],
         credential: str = "",
+        *,
+        daily: bool = True,
     ) -> None:
         self.connection = connection
         self.quota = quota
         self._account = account
         self._burst = credential or BURST
+        self._daily = daily
         self._clock = clock
         self._sleep = sleep
         self._paces: dict[str, Pace] = {}
@@ -115,7 +119,8 @@ class Budget:
         for slots in taken:
             slots.take()
         account.under_way += 1
-        account.count(self.connection, now)
+        if self._daily:
+            account.count(self.connection, now)
         return turn
 
     def _pace(self, account: Account, window: str) -> Pace:
@@ -126,7 +131,7 @@ class Budget:
 
     def _check_day(self, account: Account, now: datetime) -> None:
         account.turn_day(now)
-        made, share = account.calls, account.daily
+        made, share = account.calls, account.daily if self._daily else None
         if share is not None and (
             made.total() >= max(1, int(share * account.quota))
             or made[self.connection] >= max(1, int(share * self.quota))
@@ -210,13 +215,21 @@ class Budgets:
         self._lock = threading.Lock()
 
     def budget(
-        self, connection: str, account: str, limits: AccountLimits, quota: float, credential: str = ""
+        self,
+        connection: str,
+        account: str,
+        limits: AccountLimits,
+        quota: float,
+        credential: str = "",
+        *,
+        daily: bool = True,
     ) -> Budget:
         """A connection's part of an account, which is known by a name ("marketo 123-abc-456")."""
         with self._lock:
             if account not in self._accounts:
                 self._accounts[account] = Account(account, limits, self._clock, self._usage)
-            return Budget(connection, self._accounts[account], quota, self._clock, self._sleep, credential)
+            known = self._accounts[account]
+            return Budget(connection, known, quota, self._clock, self._sleep, credential, daily=daily)
 
     def tokens(self, connection: str, account: str, quota: float, limits: TokenLimits | None = None) -> TokenBudget:
         """The tokens of an account of which a connection may use a share."""

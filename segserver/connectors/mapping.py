@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -41,11 +41,29 @@ Raw = Mapping[str, object]
 RawChanges = Sequence[tuple[object, datetime]]
 
 
+def _nobody(_kind: str, _value: str) -> bool:
+    return False
+
+
+@dataclass(slots=True)
+class LeftOut:
+    """Whom a person had us forget: a reader that remembers people between two pulls must not remember them.
+
+    Attributes:
+        since: when the last one was forgotten; None where nobody was.
+        names: whether a kind of identity and its value name one of them.
+    """
+
+    since: datetime | None = None
+    names: Callable[[str, str], bool] = _nobody
+
+
 @dataclass(slots=True)
 class Reader:
     """Types raw values and keeps the problems."""
 
     problems: list[Problem] = field(default_factory=list)
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     def note(self, source_id: str, field: str, reason: str) -> None:
         """Keep a problem for the report."""
@@ -160,6 +178,11 @@ def contact_fields(spec: ContactsSpec) -> list[str]:
     fields |= {line.field for line in spec.consent}
     fields |= {name for name in (spec.created, spec.account) if name}
     return sorted(fields)
+
+
+def consent_fields(spec: ContactsSpec | None) -> list[str]:
+    """The fields with the contact's own word on channels, sorted, each once; they are read and never written."""
+    return sorted({line.field for line in spec.consent}) if spec else []
 
 
 def matches(where: object, raw: Raw) -> bool:

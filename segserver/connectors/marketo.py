@@ -11,7 +11,7 @@ from segserver.connectors.base import Holding, Outcome, Status, Trigger, Write
 from segserver.connectors.batches import outcomes
 from segserver.connectors.calls import ApiError, Call
 from segserver.connectors.http import HttpClient
-from segserver.connectors.mapping import Reader, events_of
+from segserver.connectors.mapping import Reader, consent_fields, events_of
 from segserver.connectors.marketo_activities import ActivitiesStream
 from segserver.connectors.marketo_api import MarketoApi
 from segserver.connectors.marketo_callbacks import Callback, deliver
@@ -53,7 +53,7 @@ class Marketo:
             self._streams[ACTIVITIES_STREAM] = ActivitiesStream(activities, api, reader)
         folder = spec.options.get("folder")
         self._lists = StaticLists(api, folder if isinstance(folder, Mapping) else DEFAULT_FOLDER)
-        self._fields = Fields(api)
+        self._fields = Fields(api, consent_fields(spec.contacts))
         self._campaigns = Campaigns(api, spec.latency)
         self._custom = CustomActivities(api, _activities(spec), _event(spec), spec.latency)
 

@@ -18,7 +18,7 @@ from segserver.connectors.batches import Item, batches, is_id, outcomes
 from segserver.connectors.calls import AnswerLost, ApiError, Call
 from segserver.connectors.marketo_api import ACTIVITIES, BATCH, NOT_A_LEAD_ID, MarketoApi, reasons
 from segserver.connectors.marketo_campaigns import SKEW, by_leads
-from segserver.connectors.marketo_codes import PASSING, splits
+from segserver.connectors.marketo_codes import NO_SUCH_LEAD, PASSING, splits
 from segserver.errors import RetryLater
 
 T = TypeVar("T", Trigger, Write)
@@ -172,4 +172,4 @@ def _outcome(item: Item, result: Mapping[str, Any]) -> Outcome:
         return Outcome(item, Status.CONFIRMED)
     codes, text = reasons(result)
     status = Status.FAILED if codes & PASSING else Status.REJECTED
-    return Outcome(item, status, text or f"Marketo answered {result.get('status')}")
+    return Outcome(item, status, text or f"Marketo answered {result.get('status')}", NO_SUCH_LEAD in codes)

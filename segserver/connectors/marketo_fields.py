@@ -5,17 +5,26 @@ Leads are written by one call at a time: Marketo warns of duplicates and locks w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 
 from segserver.connectors.base import Outcome, Status, Write
-from segserver.connectors.batches import Edit, deliver, edit_batches, is_id, outcomes, ready
+from segserver.connectors.batches import OPT_OUT, Edit, deliver, edit_batches, is_id, outcomes, ready
 from segserver.connectors.calls import ApiError
 from segserver.connectors.marketo_api import BATCH, NOT_A_LEAD_ID, MarketoApi, reasons
-from segserver.connectors.marketo_codes import PASSING, splits
+from segserver.connectors.marketo_codes import NO_SUCH_LEAD, PASSING, splits
 
 _SCHEMA = "/rest/v1/leads/schema/fields.json"
 _OURS = {"segserver_next_send_at": "datetime", "segserver_planned_rate": "float"}
 """What scenarios tell that is not text."""
+
+_CONSENT = frozenset(
+    {
+        *("unsubscribed", "unsubscribedreason", "emailinvalid", "emailinvalidcause"),
+        *("marketingsuspended", "marketingsuspendedcause", "blacklisted", "blacklistedcause"),
+        *("emailsuspended", "emailsuspendedat", "emailsuspendedcause"),
+    }
+)
+"""Fields of Marketo's own that say whether mail may go, and why not, in small letters."""
 
 _NUMBERS: Mapping[str, Callable[[str], object]] = {
     "integer": int,
@@ -27,13 +36,23 @@ _NUMBERS: Mapping[str, Callable[[str], object]] = {
 
 
 class Fields:
-    """The lead fields of one instance."""
+    """The lead fields of one instance.
 
-    def __init__(self, api: MarketoApi) -> None:
+    Args:
+        api: the instance.
+        consent: fields with the lead's own word on channels.
+    """
+
+    def __init__(self, api: MarketoApi, consent: Collection[str] = ()) -> None:
         self._api = api
+        self._consent = _CONSENT | {name.lower() for name in consent}
 
     def write(self, writes: Sequence[Write]) -> Iterator[Sequence[Outcome]]:
         """Set or clear fields; all fields of a lead go in one input."""
+        consent = [write for write in writes if self._is_consent(write.target.name)]
+        if consent:
+            yield outcomes(consent, Status.REJECTED, OPT_OUT)
+        writes = [write for write in writes if not self._is_consent(write.target.name)]
         nameless = [write for write in writes if not is_id(write.address)]
         if nameless:
             yield outcomes(nameless, Status.REJECTED, NOT_A_LEAD_ID)
@@ -52,6 +71,9 @@ class Fields:
             lambda edit: edit.writes,
             splits=lambda error: splits(error.status, error.code),
         )
+
+    def _is_consent(self, name: str) -> bool:
+        return name.lower() in self._consent
 
     def _update(self, batch: Sequence[Edit]) -> list[Outcome]:
         types = {name.lower(): type_ for name, type_ in self._api.fields().items()}
@@ -117,4 +139,5 @@ def _outcomes(edit: Edit, result: Mapping[str, object]) -> list[Outcome]:
         return outcomes(edit.writes, Status.CONFIRMED)
     codes, text = reasons(result)
     status = Status.FAILED if codes & PASSING else Status.REJECTED
-    return outcomes(edit.writes, status, text or f"Marketo answered {result.get('status')}")
+    text = text or f"Marketo answered {result.get('status')}"
+    return outcomes(edit.writes, status, text, gone=NO_SUCH_LEAD in codes)

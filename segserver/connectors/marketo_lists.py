@@ -118,7 +118,7 @@ def _outcome(write: Write, result: Mapping[str, object] | None) -> Outcome:
     if codes & PASSING:
         return Outcome(write, Status.FAILED, text)
     if NO_SUCH_LEAD in codes and write.value is not None:
-        return Outcome(write, Status.REJECTED, text)
+        return Outcome(write, Status.REJECTED, text, gone=True)
     if write.value is None and codes - {NO_SUCH_LEAD, NOT_IN_LIST}:
         return Outcome(write, Status.REJECTED, text)
     return Outcome(write, Status.CONFIRMED)

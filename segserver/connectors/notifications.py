@@ -13,10 +13,9 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
@@ -37,6 +36,8 @@ SIGNATURE, TIMESTAMP = "X-Segserver-Signature", "X-Segserver-Timestamp"
 """Headers of any sender: `v1=` and the HMAC in hex; milliseconds since 1970."""
 
 CHANNEL_TOKEN = "X-Goog-Channel-Token"  # noqa: S105 - the name of a header
+
+FindKey = Callable[[str], Mapping[str, Any] | None]
 
 _ISSUERS = ("https://accounts.google.com", "accounts.google.com")
 _LEEWAY = timedelta(seconds=60)
@@ -124,36 +125,32 @@ class PushSender:
     Attributes:
         audience: of the push subscription's token.
         account: e-mail address of the service account that signs it.
-        keys: Google's public keys, a JWK set as Google publishes it.
     """
 
     audience: str
     account: str
-    keys: Mapping[str, object]
 
 
-def push_sender(spec: ConnectionSpec, workspace: Path) -> PushSender:
-    """Whose push requests a connection believes; the file of keys is read each time, since Google changes its keys.
+def push_sender(spec: ConnectionSpec) -> PushSender:
+    """Whose push requests a connection believes.
 
     Raises:
-        SettingsError: the connection does not say, or the file is missing or no JWK set.
+        SettingsError: the connection does not say.
     """
-    audience, account, file = (spec.options.get(key) for key in ("push_audience", "push_account", "push_keys"))
-    if not audience or not account or not file:
-        raise SettingsError(
-            f"{spec.place}: connection {spec.name} needs push_audience:, push_account: and push_keys: for Pub/Sub"
-        )
-    try:
-        keys = json.loads((workspace / str(file)).read_bytes())
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"{spec.place}: {file} cannot be read as Google's keys ({error}); fetch it again") from None
-    if not isinstance(keys, dict):
-        raise SettingsError(f"{spec.place}: {file} is not a JWK set; fetch it again")
-    return PushSender(str(audience), str(account), keys)
+    audience, account = (spec.options.get(key) for key in ("push_audience", "push_account"))
+    if not audience or not account:
+        raise SettingsError(f"{spec.place}: connection {spec.name} needs push_audience: and push_account: for Pub/Sub")
+    return PushSender(str(audience), str(account))
 
 
-def verify_push(headers: Mapping[str, str], sender: PushSender, now: datetime) -> None:
+def verify_push(headers: Mapping[str, str], sender: PushSender, find_key: FindKey, now: datetime) -> None:
     """Check the bearer token of a push request.
+
+    Args:
+        headers: of the request; names in any case.
+        sender: whom we believe.
+        find_key: Google's public key of an id, as a JWK; None where it has none.
+        now: naive UTC.
 
     Raises:
         BadSignature: there is none, Google has not signed it, it is over, or it is for somebody else.
@@ -165,8 +162,11 @@ def verify_push(headers: Mapping[str, str], sender: PushSender, now: datetime) -
     header, claims, signed = _json_part(parts[0]), _json_part(parts[1]), _decoded(parts[2])
     if header.get("alg") != "RS256":
         raise BadSignature("the token is not signed by RS256")
-    _verify_rs256(f"{parts[0]}.{parts[1]}".encode(), signed, _key_of(sender.keys, header.get("kid")))
     _check_claims(claims, sender, now)
+    key = find_key(str(header.get("kid")))
+    if key is None:
+        raise BadSignature("the token is signed by a key that Google does not have")
+    _verify_rs256(f"{parts[0]}.{parts[1]}".encode(), signed, key)
 
 
 def push_event(body: bytes) -> WebhookEvent:
@@ -194,14 +194,6 @@ def _verify_rs256(signed: bytes, given: bytes, key: Mapping[str, Any]) -> None:
         numbers.public_key().verify(given, signed, PKCS1v15(), SHA256())
     except (InvalidSignature, ValueError, KeyError):
         raise BadSignature("the token's signature is not Google's") from None
-
-
-def _key_of(keys: Mapping[str, object], kid: object) -> Mapping[str, Any]:
-    listed = keys.get("keys")
-    for key in listed if isinstance(listed, list) else []:
-        if isinstance(key, dict) and key.get("kid") == kid and key.get("kty") == "RSA":
-            return key
-    raise BadSignature("the token is signed by a key that is not in the file of `push_keys`; fetch Google's keys again")
 
 
 def _check_claims(claims: Mapping[str, Any], sender: PushSender, now: datetime) -> None:

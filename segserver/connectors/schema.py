@@ -9,14 +9,14 @@ from typing import Any, ClassVar
 from marshmallow import ValidationError, validates_schema
 
 from segserver.connectors.hubspot_paths import versions_of
-from segserver.connectors.schema_base import Block, Declared, Names, Problem
+from segserver.connectors.schema_base import Block, Declared, Names, Problem, refuse_key
+from segserver.connectors.schema_events import FileEvent, Ga4Event, HubSpotEvent, MarketoEvent
 from segserver.connectors.schema_fields import (
     DATASET,
     LOCATION,
     PROJECT,
     Address,
     Environment,
-    Fields,
     Flag,
     Length,
     Named,
@@ -25,13 +25,9 @@ from segserver.connectors.schema_fields import (
     Relative,
     Share,
     Text,
-    TextOrList,
-    TypeName,
     Whole,
 )
-from segserver.connectors.suggestions import cure
-from segserver.connectors.values import GRANTED, OPTED_OUT
-from segserver.specs.types import Kind
+from segserver.connectors.schema_people import Accounts, Contacts, FileAccounts, FileContacts, HubSpotContacts
 
 EVERY = timedelta(hours=1)
 LATENCY = timedelta(minutes=10)
@@ -45,188 +41,8 @@ MOST_BYTES = 20_000_000_000
 """That one query may read at BigQuery."""
 
 QUOTA = 0.5
-DATA_FILES = (".csv", ".parquet", ".jsonl", ".ndjson")
-MARKETING_EMAIL = ("SENT", "DELIVERED", "OPEN", "CLICK", "BOUNCE", "DROPPED", "DEFERRED", "SPAMREPORT", "STATUSCHANGE")
-
-
-def _from(source: str) -> dict[str, object]:
-    return {"from": source}
-
-
-# ---- fields --------------------------------------------------------------------------------------------------------
-
-
-class Property(Declared):
-    """A field of an event."""
-
-    source = Fields(data_key="from")
-    type = TypeName(load_default=Kind.TEXT)
-    unit = Text()
-
-    @validates_schema(skip_on_field_errors=False)
-    def _unit_needs_number(self, data: Mapping[str, Any], **_: object) -> None:
-        if "unit" in data and data.get("type") not in (Kind.NUMBER, None):
-            _refuse("unit", "bad-value", "only numbers have a unit", "write type: number, or remove unit", on_key=True)
-
-    @validates_schema(skip_on_field_errors=False)
-    def _two_fields_are_a_place(self, data: Mapping[str, Any], **_: object) -> None:
-        if isinstance(data.get("source"), tuple) and data.get("type") not in (Kind.PLACE, None):
-            _refuse("from", "bad-value", "only a place is read from two fields", "write type: place, or name one field")
-
-
-class Trait(Property):
-    """A field of a contact."""
-
-    history = Flag(load_default=False)
-
-    @validates_schema(skip_on_field_errors=False)
-    def _no_history_of_two_fields(self, data: Mapping[str, Any], **_: object) -> None:
-        if data.get("history") and isinstance(data.get("source"), tuple):
-            hint = "read the place from one field, or remove history"
-            _refuse("history", "bad-value", "fields that change one by one have no history together", hint, on_key=True)
-
-
-class Consent(Declared):
-    """A field that speaks about one channel."""
-
-    source = Text(data_key="from", required=True)
-    means = OneOf(OPTED_OUT, GRANTED, required=True)
-
-
-# ---- contacts ------------------------------------------------------------------------------------------------------
-
-
-class Contacts(Declared):
-    """How contacts are read."""
-
-    identities = Names(Text(), required=True)
-    traits = Names(Block(Trait, short=_from), load_default=dict)
-    created = Text(load_default=None)
-    account = Text(load_default=None)
-    consent = Names(Block(Consent), load_default=dict)
-
-
-class HubSpotConsent(Consent):
-    """A property that speaks about one channel, and a subscription that must allow it too."""
-
-    subscription = Number()
-
-
-class HubSpotContacts(Contacts):
-    """How HubSpot's contacts are read."""
-
-    consent = Names(Block(HubSpotConsent), load_default=dict)
-
-
-class FileContacts(Contacts):
-    """How contacts are read from files."""
-
-    path = Relative(*DATA_FILES, required=True)
-    key = Text()
-
-
-# ---- accounts ------------------------------------------------------------------------------------------------------
-
-
-class AccountTrait(Property):
-    """A field of an account."""
-
-    not_yet: ClassVar[Mapping[str, str]] = {"history": "a history of accounts is"}
-
-
-class Accounts(Declared):
-    """How accounts are read."""
-
-    traits = Names(Block(AccountTrait, short=_from), required=True)
-
-
-class FileAccounts(Accounts):
-    """How accounts are read from files."""
-
-    path = Relative(*DATA_FILES, required=True)
-    key = Text(required=True)
-
-
-# ---- events --------------------------------------------------------------------------------------------------------
-
-
-class Event(Declared):
-    """What events of all kinds have."""
-
-    properties = Names(Block(Property, short=_from), load_default=dict)
-    counts_as = Text(data_key="counts as", load_default=None)
-
-
-_OF_STREAM: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "deals": (("at",), ("type",)),
-    "marketing_email": (("type",), ("where", "at")),
-    "occurrences": (("type",), ("at",)),
-}
-"""Which keys a HubSpot stream needs, and which it cannot use."""
-
-
-class HubSpotEvent(Event):
-    """An event made of deals, of what marketing e-mails report, or of occurrences such as page views."""
-
-    stream = OneOf(*_OF_STREAM, required=True)
-    where = Names(TextOrList(), free=True)
-    at = Text(load_default=None)
-    type = Text()
-
-    @validates_schema(skip_on_field_errors=False)
-    def _email_reports_one_of(self, data: Mapping[str, Any], **_: object) -> None:
-        word = data.get("type")
-        if data.get("stream") == "marketing_email" and word is not None and word not in MARKETING_EMAIL:
-            _refuse("type", "bad-value", f"{{key}} cannot be {word!r}", cure(word, MARKETING_EMAIL, "valid values"))
-
-    @validates_schema(skip_on_field_errors=False)
-    def _keys_of_stream(self, data: Mapping[str, Any], **_: object) -> None:
-        stream = str(data.get("stream"))
-        needed, useless = _OF_STREAM.get(stream, ((), ()))
-        problems = {
-            key: [Problem("missing-key", f"{stream} need {key}:", f"add {key}: ...", True)]
-            for key in needed
-            if data.get(key) is None
-        }
-        problems |= {
-            key: [Problem("unknown-key", f"{stream} have no {key}:", "remove this key", True)]
-            for key in useless
-            if data.get(key) is not None
-        }
-        if problems:
-            raise ValidationError(problems)
-
-
-class MarketoEvent(Event):
-    """An event made of activities of one type."""
-
-    stream = OneOf("activities", required=True)
-    type = Whole(required=True)
-
-
-class Ga4Event(Event):
-    """An event made of exported events of one name."""
-
-    stream = OneOf("export", required=True)
-    type = Text(required=True)
-    where = Names(TextOrList(), free=True)
-
-
-class FileEvent(Event):
-    """An event made of rows."""
-
-    path = Relative(*DATA_FILES, required=True)
-    key = Text()
-    contact = Names(Text(), required=True)
-    at = Text(required=True)
-
-    @validates_schema(skip_on_field_errors=False)
-    def _one_identity(self, data: Mapping[str, Any], **_: object) -> None:
-        if len(data.get("contact", {})) > 1:
-            _refuse("contact", "bad-value", "an event names its contact by one identity", "keep the surest one")
-
-
-# ---- connections ---------------------------------------------------------------------------------------------------
+OAUTH = "oauth"
+"""How HubSpot lets us in, where it is not by a key."""
 
 
 class Connection(Declared):
@@ -246,7 +62,7 @@ class Reading(Connection):
     def _accounts_have_contacts(self, data: Mapping[str, Any], **_: object) -> None:
         if data.get("accounts") and not data.get("contacts", {}).get("account"):
             hint = "add account: to contacts:, with the field that holds the account's key"
-            _refuse("accounts", "missing-key", "no contact says which account is its own", hint, on_key=True)
+            refuse_key("accounts", "missing-key", "no contact says which account is its own", hint, on_key=True)
 
 
 class Versions(Declared):
@@ -266,10 +82,12 @@ class Versions(Declared):
 class HubSpot(Reading):
     """One HubSpot account."""
 
-    token = Environment(required=True)
+    auth = OneOf("key", OAUTH)
+    token = Environment()
     client_id = Address()
     client_secret = Environment()
     endpoint = Address(url=True)
+    app_endpoint = Address(url=True)
     versions = Block(Versions)
     event = Text()
     journal = Flag()
@@ -279,12 +97,27 @@ class HubSpot(Reading):
     accounts = Block(Accounts)
     events = Names(Block(HubSpotEvent), load_default=dict)
 
+    @validates_schema(pass_original=True, skip_on_field_errors=False)
+    def _is_let_in(self, _data: object, original: Mapping[str, object], **_: object) -> None:
+        oauth = original.get("auth") == OAUTH
+        needed = ("client_id", "client_secret") if oauth else ("token",)
+        problems = {
+            key: [Problem("missing-key", f"{key} is missing", f"add {key}: ...", True)]
+            for key in needed
+            if key not in original
+        }
+        if oauth and "token" in original:
+            hint = "remove this key: `segserver connect hubspot` gets the tokens"
+            problems["token"] = [Problem("unknown-key", "with auth: oauth there is no token:", hint, True)]
+        if problems:
+            raise ValidationError(problems)
+
     @validates_schema
     def _journal_has_an_app(self, data: Mapping[str, Any], **_: object) -> None:
         missing = [key for key in ("client_id", "client_secret") if key not in data]
         if data.get("journal") and missing:
             hint = f"add {' and '.join(f'{key}: env:...' for key in missing)}, of the app that the journal belongs to"
-            _refuse("journal", "missing-key", "the journal is read as an app", hint, on_key=True)
+            refuse_key("journal", "missing-key", "the journal is read as an app", hint, on_key=True)
 
 
 class Folder(Declared):
@@ -321,7 +154,9 @@ class Marketo(Reading):
 
 
 _WRITTEN_BY = ("measurement_id", "api_secret")
-_READ_BY = ("service_account", "property", "project")
+_READ_BY = ("service_account", "property")
+_EXPORTED_BY = ("project",)
+_EDITED_BY = ("service_account", "property")
 
 
 class Ga4(Connection):
@@ -341,27 +176,33 @@ class Ga4(Connection):
     most_bytes = Whole(load_default=MOST_BYTES)
     google_endpoint = Address(url=True)
     user_identity = Text(load_default=None)
+    quota = Share(load_default=QUOTA)
     every = Length(zero=False, load_default=EVERY)
     latency = Length(zero=True, load_default=EXPORT_LATENCY)
     events = Names(Block(Ga4Event), load_default=dict)
+    analytics_consent = Text(load_default=None)
+    ads_consent = Text(load_default=None)
+    custom_dimensions = Flag(load_default=False)
     channel_token = Environment()
     push_audience = Text()
     push_account = Text()
-    push_keys = Relative(".json")
 
     @validates_schema
     def _push_is_whole(self, data: Mapping[str, Any], **_: object) -> None:
-        keys = ("push_audience", "push_account", "push_keys")
+        keys = ("push_audience", "push_account")
         given, missing = [key for key in keys if key in data], [key for key in keys if key not in data]
         if given and missing:
             hint = f"add {' and '.join(f'{key}: ...' for key in missing)}"
-            _refuse(given[0], "missing-key", "Pub/Sub's calls are believed by all three push_ keys", hint, on_key=True)
+            refuse_key(given[0], "missing-key", "Pub/Sub's calls are believed by both push_ keys", hint, on_key=True)
 
     @validates_schema(pass_original=True, skip_on_field_errors=False)
     def _has_what_it_needs(self, _data: object, original: Mapping[str, object], **_: object) -> None:
         reads = bool(original.get("events"))
         writes = not reads or str(original.get("audiences")).lower() == "true"
-        needed = [*(_READ_BY if reads else ()), *(_WRITTEN_BY if writes else ())]
+        edits = str(original.get("custom_dimensions")).lower() == "true"
+        exports = reads and _export_is_read(original.get("events"))
+        asked = ((_READ_BY, reads), (_EXPORTED_BY, exports), (_EDITED_BY, edits), (_WRITTEN_BY, writes))
+        needed = dict.fromkeys(key for keys, wanted in asked if wanted for key in keys)
         problems = {
             key: [Problem("missing-key", f"{key} is missing", f"add {key}: ...", True)]
             for key in needed
@@ -369,6 +210,12 @@ class Ga4(Connection):
         }
         if problems:
             raise ValidationError(problems)
+
+
+def _export_is_read(events: object) -> bool:
+    """Whether anything is read from the export, as far as the events can be read at all."""
+    found = events.values() if isinstance(events, dict) else [None]
+    return not all(isinstance(one, dict) and one.get("stream") in ("audience", "report") for one in found)
 
 
 class Files(Reading):
@@ -385,17 +232,13 @@ class Files(Reading):
     def _does_something(self, data: Mapping[str, Any], **_: object) -> None:
         for taken in data.get("events", {}).keys() & {"contacts", "accounts"}:
             hint = f"give the event another name: {taken} is the stream of {taken}"
-            _refuse("events", "bad-name", f"an event of files cannot be named {taken}", hint, on_key=True)
+            refuse_key("events", "bad-name", f"an event of files cannot be named {taken}", hint, on_key=True)
         if not data.get("contacts") and not data.get("events") and not data.get("audiences"):
             hint = "add contacts:, events: or audiences: true"
-            _refuse("kind", "missing-key", "this connection neither reads nor writes anything", hint, on_key=True)
+            refuse_key("kind", "missing-key", "this connection neither reads nor writes anything", hint, on_key=True)
 
 
 KINDS: Mapping[str, type[Connection]] = {"hubspot": HubSpot, "marketo": Marketo, "ga4": Ga4, "files": Files}
-
-
-def _refuse(key: str, code: str, message: str, hint: str, *, on_key: bool = False) -> None:
-    raise ValidationError({key: [Problem(code, message, hint, on_key)]})
 
 
 def sections(kind: str) -> dict[str, tuple[str, ...]]:

@@ -170,3 +170,12 @@ def _bad_names(names: Mapping[str, object]) -> Iterator[tuple[str, Problem]]:
             message = f"{name} and {seen[folded]} differ in case only"
             yield name, Problem("bad-name", message, "give one of them another name", True)
         seen.setdefault(folded, name)
+
+
+def refuse_key(key: str, code: str, message: str, hint: str, *, on_key: bool = False) -> None:
+    """Refuse a value, or its key.
+
+    Raises:
+        ValidationError: always.
+    """
+    raise ValidationError({key: [Problem(code, message, hint, on_key)]})

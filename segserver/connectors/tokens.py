@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -19,8 +19,10 @@ from segserver.connectors.usage import Usage, Use
 from segserver.errors import QuotaExhausted
 
 _ZONE = ZoneInfo("America/Los_Angeles")
-_HOUR = timedelta(hours=1)
-_TOKENS = "tokens"
+_MINUTE, _HOUR = timedelta(minutes=1), timedelta(hours=1)
+_UNSETTLED = timedelta(days=3)
+"""How long Google is expected to tell what something has cost, as long as it keeps an export."""
+
 _REMEMBERED = 5
 """Costs of as many requests of a kind count for the next."""
 
@@ -33,11 +35,30 @@ class TokenLimits:
         day: tokens a day, which starts at midnight Pacific time.
         hour: tokens an hour.
         project_hour: of these, for one project.
+        server_errors: an hour for one project, after which Google refuses everything for the rest of it.
     """
 
     day: int = 200_000
     hour: int = 40_000
     project_hour: int = 14_000
+    server_errors: int = 10
+
+
+@dataclass(slots=True)
+class _Charge:
+    """What something cost, or may come to cost.
+
+    Attributes:
+        at: when it was asked for.
+        tokens: how many; expected ones as long as it has a name.
+        kind: of the request.
+        name: of what is not settled yet; "" once it is.
+    """
+
+    at: datetime
+    tokens: int
+    kind: str
+    name: str = ""
 
 
 class TokenBudget:
@@ -45,7 +66,7 @@ class TokenBudget:
 
     Args:
         account: names the property ("ga4 123456").
-        usage: remembers across processes what the day has cost.
+        usage: remembers across processes what was spent and when Google's servers failed.
         limits: of the property.
     """
 
@@ -61,11 +82,13 @@ class TokenBudget:
         self._clock = clock
         self._usage = usage
         self._limits = limits
-        self._costs: dict[str, deque[int]] = {}
-        self._spent: deque[tuple[datetime, int]] = deque()
         self._left: dict[str, tuple[datetime, int]] = {}
         self._lock = threading.Lock()
-        self._today, self._spent_today = self._remembered()
+        noted = usage.load(account)
+        known = noted.costs.items() if noted is not None else ()
+        self._costs = {kind: deque(costs, maxlen=_REMEMBERED) for kind, costs in known}
+        self._charges = [_Charge(*one) for one in noted.charges] if noted is not None else []
+        self._errors = deque(noted.failures if noted is not None else ())
 
     def share(self, connection: str, quota: float) -> None:
         """A connection uses the property, too."""
@@ -79,46 +102,113 @@ class TokenBudget:
     def check(self, kind: str) -> None:
         """Make sure that a request of a kind may be sent.
 
+        One that alone costs more than our share could never be sent; one of its kind is let through in each window.
+
         Raises:
             QuotaExhausted: it would cost more than is left of our share, or of the property's quota.
         """
         with self._lock:
-            now, cost = self._clock.now(), max(self._costs.get(kind, (1,)))
-            self._turn_day(now)
+            now, cost = self._clock.now(), self._expected(kind)
             hour = min(self._limits.hour, self._limits.project_hour)
-            if self._spent_today + cost > self._limits.day * self._quota or self._short("tokensPerDay", cost, now):
-                raise self._exhausted("today's", self._next_midnight(now))
-            if self._spent_within(now) + cost > hour * self._quota:
-                raise self._exhausted("this hour's", self._spent[0][0] + _HOUR if self._spent else now + _HOUR)
+            today = [one for one in self._charges if _day(one.at) == _day(now)]
+            lately = [one for one in self._charges if one.at > now - _HOUR]
+            if _over(today, kind, cost, self._limits.day * self._quota) or self._short("tokensPerDay", cost, now):
+                raise self._exhausted("today's", _next_midnight(now))
+            if _over(lately, kind, cost, hour * self._quota):
+                raise self._exhausted("this hour's", lately[0].at + _HOUR)
             for name in ("tokensPerHour", "tokensPerProjectPerHour"):
                 if self._short(name, cost, now):
                     raise self._exhausted("this hour's", self._left[name][0] + _HOUR)
+
+    def refused(self, told: str) -> QuotaExhausted:
+        """What to raise where Google refuses a request for want of tokens, in words that name the hour or the day."""
+        with self._lock:
+            now = self._clock.now()
+            of_the_day = "day" in told.lower()
+            self._left["tokensPerDay" if of_the_day else "tokensPerHour"] = (now, 0)
+            which, until = ("today's", _next_midnight(now)) if of_the_day else ("this hour's", now + _HOUR)
+            return self._exhausted(which, until)
+
+    def check_errors(self) -> None:
+        """Make sure that Google's servers have not failed so often that one more failure would lock us out.
+
+        Raises:
+            QuotaExhausted: they have.
+        """
+        with self._lock:
+            if self._at_the_brink():
+                raise QuotaExhausted(
+                    f"connection {' and '.join(sorted(self._quotas))}: Google's servers failed {len(self._errors)} "
+                    "times within an hour, and a few more would lock us out; "
+                    f"it goes on after {self._errors[0] + _HOUR:%Y-%m-%d %H:%M} UTC",
+                    until=self._errors[0] + _HOUR,
+                )
+
+    def failed(self) -> bool:
+        """Google's server failed; whether that was so often that no call should follow now."""
+        with self._lock:
+            self._errors.append(self._clock.now())
+            self._note()
+            return self._at_the_brink()
+
+    def _at_the_brink(self) -> bool:
+        while self._errors and self._errors[0] <= self._clock.now() - _HOUR:
+            self._errors.popleft()
+        allowed = int(self._limits.server_errors * self._quota)
+        return len(self._errors) >= min(max(1, allowed), self._limits.server_errors - 1)
 
     def learn(self, kind: str, told: Mapping[str, Any]) -> None:
         """Take what an answer's `propertyQuota` says about the request's cost and about what is left."""
         with self._lock:
             now = self._clock.now()
-            self._turn_day(now)
             cost = _number(told.get("tokensPerHour"), "consumed")
             if cost is not None:
                 self._costs.setdefault(kind, deque(maxlen=_REMEMBERED)).append(cost)
-                self._spent.append((now, cost))
-                self._spent_today += cost
-                self._usage.note(self._account, Use(self._today, now, {_TOKENS: self._spent_today}))
+                self._charge(now, cost, kind)
+                self._note()
             for name, window in told.items():
                 left = _number(window, "remaining")
                 if left is not None:
                     self._left[name] = (now, left)
 
+    def reserve(self, kind: str, name: str) -> None:
+        """Something was asked for whose cost Google tells when it is done: what it is expected to cost is spent."""
+        with self._lock:
+            self._charges.append(_Charge(self._clock.now(), self._expected(kind), kind, name))
+            self._note()
+
+    def rename(self, before: str, name: str) -> None:
+        """What was reserved for something of which only now is known how it is called."""
+        with self._lock:
+            for charge in [one for one in self._charges if one.name == before]:
+                charge.name = name
+            self._note()
+
+    def settle(self, kind: str, name: str, cost: int) -> None:
+        """What was reserved for something has turned out to be this much; what others asked for costs us nothing."""
+        with self._lock:
+            for charge in self._charges:
+                if charge.name == name:
+                    charge.tokens, charge.name = cost, ""
+                    if cost:
+                        self._costs.setdefault(kind, deque(maxlen=_REMEMBERED)).append(cost)
+                    self._note()
+
+    def _charge(self, now: datetime, cost: int, kind: str) -> None:
+        """What was spent within a minute is one charge: there may be thousands of requests a day."""
+        last = self._charges[-1] if self._charges else None
+        if last is not None and not last.name and last.kind == kind and now - last.at < _MINUTE:
+            last.tokens += cost
+        else:
+            self._charges.append(_Charge(now, cost, kind))
+
+    def _expected(self, kind: str) -> int:
+        return max(self._costs.get(kind, (1,)))
+
     def _short(self, name: str, cost: int, now: datetime) -> bool:
         at, left = self._left.get(name, (datetime.min, cost))
-        fresh = self._day(at) == self._today if name.endswith("PerDay") and at > datetime.min else now - at < _HOUR
+        fresh = at > datetime.min and (_day(at) == _day(now) if name.endswith("PerDay") else now - at < _HOUR)
         return fresh and left < cost
-
-    def _spent_within(self, now: datetime) -> int:
-        while self._spent and self._spent[0][0] <= now - _HOUR:
-            self._spent.popleft()
-        return sum(cost for _, cost in self._spent)
 
     def _exhausted(self, which: str, until: datetime) -> QuotaExhausted:
         return QuotaExhausted(
@@ -127,20 +217,32 @@ class TokenBudget:
             until=until,
         )
 
-    def _remembered(self) -> tuple[date, int]:
-        today, noted = self._day(self._clock.now()), self._usage.load(self._account)
-        return today, noted.calls.get(_TOKENS, 0) if noted is not None and noted.day == today else 0
+    def _note(self) -> None:
+        """Keep what still counts, here and for the next process."""
+        now = self._clock.now()
+        self._charges = [
+            one
+            for one in self._charges
+            if one.at > now - _HOUR or _day(one.at) == _day(now) or (one.name and one.at > now - _UNSETTLED)
+        ]
+        charges = tuple((one.at, one.tokens, one.kind, one.name) for one in self._charges)
+        costs = {kind: tuple(known) for kind, known in self._costs.items()}
+        self._usage.note(self._account, Use(_day(now), now, charges=charges, costs=costs, failures=tuple(self._errors)))
 
-    def _turn_day(self, now: datetime) -> None:
-        if self._day(now) != self._today:
-            self._today, self._spent_today = self._day(now), 0
 
-    def _day(self, at: datetime) -> date:
-        return at.replace(tzinfo=UTC).astimezone(_ZONE).date()
+def _over(charges: Sequence[_Charge], kind: str, cost: int, share: float) -> bool:
+    if cost > share:
+        return any(one.kind == kind for one in charges)
+    return sum(one.tokens for one in charges) + cost > share
 
-    def _next_midnight(self, now: datetime) -> datetime:
-        midnight = datetime.combine(self._day(now) + timedelta(days=1), datetime.min.time(), _ZONE)
-        return midnight.astimezone(UTC).replace(tzinfo=None)
+
+def _day(at: datetime) -> date:
+    return at.replace(tzinfo=UTC).astimezone(_ZONE).date()
+
+
+def _next_midnight(now: datetime) -> datetime:
+    midnight = datetime.combine(_day(now) + timedelta(days=1), datetime.min.time(), _ZONE)
+    return midnight.astimezone(UTC).replace(tzinfo=None)
 
 
 def _number(window: object, name: str) -> int | None:

@@ -1,10 +1,10 @@
-"""How many calls of the day are made, kept in a file: a process that is started anew must not begin at nothing."""
+"""What was used of an account's limits, kept in a file: a process that is started anew must not begin at nothing."""
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -20,12 +20,19 @@ class Use:
         at: when this was noted, naive UTC.
         calls: by connection; never fewer than were made.
         closed_until: when the account's day ends, once the platform said that nothing is left of it.
+        charges: of what is paid for with tokens: when, how many, for which kind of request, and its name where the
+            cost is still unknown.
+        costs: kind of request to what the last ones cost.
+        failures: when the platform's servers failed, where it counts that.
     """
 
     day: date
     at: datetime
     calls: Mapping[str, int] = field(default_factory=dict)
     closed_until: datetime | None = None
+    charges: Sequence[tuple[datetime, int, str, str]] = ()
+    costs: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    failures: Sequence[datetime] = ()
 
 
 class Usage(Protocol):
@@ -103,6 +110,12 @@ def _use(noted: Mapping[str, Any]) -> Use:
         datetime.fromisoformat(noted["at"]),
         {str(name): int(count) for name, count in noted["calls"].items()},
         None if closed is None else datetime.fromisoformat(closed),
+        tuple(
+            (datetime.fromisoformat(at), int(tokens), str(kind), str(name))
+            for at, tokens, kind, name in noted.get("charges", ())
+        ),
+        {str(kind): tuple(map(int, costs)) for kind, costs in noted.get("costs", {}).items()},
+        tuple(datetime.fromisoformat(at) for at in noted.get("failures", ())),
     )
 
 

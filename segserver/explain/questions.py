@@ -80,7 +80,7 @@ def ask(
     frozen = frozenset(name for name, block in program.segments.items() if block.frozen_at is not None)
     unserved = Requirements(program, [InSegment(name) for name in program.segments]).missing_models(thresholds)
     kept = frozen | {node.segment for node in unserved if isinstance(node, InSegment)}
-    standing = Standing(kept=frozenset(kept), frozen=frozen, past=historical)
+    standing = Standing(frozenset(kept), frozen, None, historical)
     seen: set[str] = set()
     asked = list(dict.fromkeys(node for root in roots for node in _looked_at(program, standing, root, seen)))
     observed = compile_observations(

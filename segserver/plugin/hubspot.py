@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from segserver.connectors.mapping import contact_fields
+from segserver.connectors import hubspot_scopes
+from segserver.connectors.mapping import consent_fields, contact_fields
 from segserver.specs.connections import ConnectionSpec
 
 PREFIX = "/plugin/hubspot"
@@ -20,18 +21,6 @@ UID = "segserver"
 PLATFORM_VERSION = "2026.03"
 CONCURRENT = 10
 """Webhook calls at once; HubSpot's own default."""
-
-SCOPES = (
-    "automation",
-    "crm.lists.read",
-    "crm.lists.write",
-    "crm.objects.companies.read",
-    "crm.objects.contacts.read",
-    "crm.objects.contacts.write",
-    "crm.objects.deals.read",
-    "crm.schemas.contacts.write",
-    "oauth",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +138,7 @@ def files(spec: ConnectionSpec, public_url: str) -> dict[str, object]:
     addresses = Addresses(public_url, spec.name)
     found: dict[str, object] = {
         "hsproject.json": {"name": APP, "srcDir": "src", "platformVersion": PLATFORM_VERSION},
-        "src/app/app-hsmeta.json": _app(),
+        "src/app/app-hsmeta.json": _app(spec),
         "src/app/webhooks/webhooks-hsmeta.json": _webhooks(spec, addresses),
         "rest/webhook-settings.json": {
             "targetUrl": addresses.webhook,
@@ -214,7 +203,7 @@ def _fields(action: Action, spec: ConnectionSpec, addresses: Addresses) -> dict[
 
 def consent_properties(spec: ConnectionSpec) -> list[str]:
     """What HubSpot is to send with each execution, so that a refusal given a moment ago is heeded."""
-    return sorted({line.field for line in spec.contacts.consent}) if spec.contacts else []
+    return consent_fields(spec.contacts)
 
 
 def _input(one: Input, options_url: str) -> dict[str, object]:
@@ -269,7 +258,7 @@ def _labels(action: Action) -> dict[str, object]:
 # ---- the app and its webhooks --------------------------------------------------------------------------------------
 
 
-def _app() -> dict[str, object]:
+def _app(spec: ConnectionSpec) -> dict[str, object]:
     return {
         "uid": UID,
         "type": "app",
@@ -279,8 +268,8 @@ def _app() -> dict[str, object]:
             "distribution": "private",
             "auth": {
                 "type": "static",
-                "requiredScopes": list(SCOPES),
-                "optionalScopes": [],
+                "requiredScopes": sorted([hubspot_scopes.WORKFLOWS, *hubspot_scopes.required(spec)]),
+                "optionalScopes": hubspot_scopes.optional(spec),
                 "conditionallyRequiredScopes": [],
             },
             "permittedUrls": {"fetch": [], "iframe": [], "img": []},

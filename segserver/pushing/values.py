@@ -13,17 +13,20 @@ import pyarrow.compute as pc
 
 from segserver.clock import Clock
 from segserver.connectors.base import Destination, Outcome, Status, Write
+from segserver.plans import PLAN
 from segserver.progress import Progress
 from segserver.pushing.report import PushReport
-from segserver.specs.targets import EVENT, Target
-from segserver.store import audiences, ledger
+from segserver.specs.targets import EVENT, USER_PROPERTY, Target
+from segserver.store import audiences, ledger, state
 from segserver.store.ledger import Acknowledgement
+from segserver.store.reach import reach
 from segserver.store.session import Session
+from segserver.store.state import Notification
 
 BLOCK = 6_000
 """Entries that make a part; a multiple of every platform's batch (100, 300 and 1,000)."""
 
-_OF_CONTACTS = pa.array(["property", "user property"])
+_OF_CONTACTS = pa.array(["property", USER_PROPERTY])
 """Kinds of targets of which several may go in one entry of a call, for one contact."""
 
 _EVENTS = UUID("8b0f6a5e-6f0c-5c1f-9d27-5a3f3c1f7e10")
@@ -54,15 +57,29 @@ def write(
         report.dropped += part.num_rows - current.num_rows
         writes = _writes(current)
         if writes and writes[0].target.kind == EVENT:
-            writes = _intended(session, writes, clock.now())
+            writes = _keyed(session, writes)
+        if writes and writes[0].target.kind == USER_PROPERTY:
+            writes = _agreed(session, writes)
+        _intend(session, writes, clock.now())
         for outcomes in destination.write(writes):
             with session.transaction():
                 ledger.acknowledge(session, [_acknowledgement(one) for one in outcomes], clock.now())
             report.written.update(str(outcome.status) for outcome in outcomes)
             for outcome in outcomes:
                 report.leave(str(outcome.item.target) if isinstance(outcome.item, Write) else "touch", outcome)
+            _ask_again(session, report.connection, outcomes, clock.now())
             done += len(outcomes)
             progress(task, done, changes.num_rows)
+
+
+def _ask_again(session: Session, connection: str, outcomes: Sequence[Outcome], now: datetime) -> None:
+    """Have contacts read again that the platform does not know: it may have erased them, and nobody told us.
+
+    Each at most once a day.
+    """
+    gone = sorted({outcome.item.address for outcome in outcomes if outcome.gone})
+    told = [Notification(connection, f"not known there {one} {now:%Y-%m-%d}", "changed", one, {}) for one in gone]
+    state.append_inbox(session, told, now)
 
 
 def parts(changes: pa.Table) -> Iterator[pa.Table]:
@@ -107,30 +124,48 @@ def _writes(changes: pa.Table) -> list[Write]:
             row["contact_id"],
             row["address"],
             row["value"],
+            segment=row["origin"] != PLAN,
         )
         for row in changes.to_pylist()
     ]
 
 
-def _intended(session: Session, writes: Sequence[Write], now: datetime) -> list[Write]:
-    """Events with the key by which the platform knows a repeated one, noted before they are sent.
+def _agreed(session: Session, writes: Sequence[Write]) -> list[Write]:
+    """Writes with the channels that each contact agrees to just now; one that is gone agrees to nothing."""
+    known = reach(session, {write.contact_id for write in writes})
+    agreed = {
+        contact: frozenset(channel for channel, allowed in one.consent.items() if allowed)
+        for contact, one in known.items()
+    }
+    return [replace(write, agreed=agreed.get(write.contact_id, frozenset())) for write in writes]
+
+
+def _keyed(session: Session, writes: Sequence[Write]) -> list[Write]:
+    """Events with the key by which the platform knows a repeated one.
 
     The key follows from when the last event at that address was acknowledged: one that is sent again, because nobody
     knows whether it arrived, has the same key, and the next change has another.
     """
     before = ledger.last_told(session, writes[0].target)
-    keyed = [
+    return [
         replace(write, key=_key(write.target, write.address, write.value, before.get(write.address)))
         for write in writes
     ]
+
+
+def _intend(session: Session, writes: Sequence[Write], now: datetime) -> None:
+    """Note writes before they are made: should the process end before their answers are noted, they are made again.
+
+    Even where nothing is wanted there any more: whoever was added by a call without an answer, and has left meanwhile,
+    is removed.
+    """
     reason = "it is not known whether it arrived"
     intents = [
         Acknowledgement(one.target, one.contact_id, one.address, one.value, str(Status.UNKNOWN), reason)
-        for one in keyed
+        for one in writes
     ]
     with session.transaction():
         ledger.acknowledge(session, intents, now)
-    return keyed
 
 
 def _key(target: Target, address: str, value: str | None, before: datetime | None) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from segserver.errors import Diagnostic, Span
 from segserver.rules.checking.scope import CREATED_AT
 from segserver.rules.findings import Findings
 from segserver.rules.reading.keywords import ACCOUNT, RESERVED
 from segserver.rules.reading.source import NAME_PATTERN
+from segserver.rules.suggest import did_you_mean
 from segserver.specs.catalog import Catalog, Event
 from segserver.specs.catalog import Trait as CatalogTrait
 from segserver.specs.connections import ConnectionSpec, EventSpec, TraitSpec
@@ -57,7 +58,31 @@ def build(connections: Sequence[ConnectionSpec], order: Sequence[str]) -> tuple[
         account_traits={name: _account_trait(name, specs, order, findings) for name, specs in account_traits.items()},
         account_sources=_account_sources(connections, order, findings),
     )
+    _check_agreements(connections, catalog.channels, findings)
     return catalog, findings.sorted()
+
+
+def _check_agreements(connections: Sequence[ConnectionSpec], channels: Collection[str], findings: Findings) -> None:
+    """Report consent that a destination asks for and that no connection tells: nobody would ever have given it."""
+    presumed = {
+        line.channel
+        for item in connections
+        if item.contacts
+        for line in item.contacts.consent
+        if line.means != "granted"
+    }
+    for connection in connections:
+        for key in ("analytics_consent", "ads_consent"):
+            channel = connection.options.get(key)
+            if channel and channel not in channels:
+                message = f"{key}: names the channel `{channel}`, for which no connection has consent"
+                otherwise = "add it under contacts: consent: of the connection that knows"
+                hint = did_you_mean(str(channel), channels, otherwise=otherwise)
+                findings.error("unknown-channel", connection.place, message, hint)
+            elif key == "ads_consent" and channel in presumed:
+                message = f"{key}: names the channel `{channel}`, whose consent is presumed where nothing is known"
+                hint = f"write `means: granted` in every consent line of {channel}, or name another channel"
+                findings.error("unknown-channel", connection.place, message, hint)
 
 
 def _check_connections(connections: Iterable[ConnectionSpec], findings: Findings) -> None:

@@ -149,6 +149,7 @@ def _history(trait: Trait, given: Given, at: datetime) -> Iterable[dict[str, obj
             yield {
                 "contact_id": key,
                 "connection": trait.sources[0],
+                "source_id": key,
                 "value": value,
                 "valid_from": since,
                 "valid_to": until,

@@ -65,6 +65,7 @@ class Limits:
         marketo_burst: calls per 20 seconds.
         marketo_daily: calls per day; it starts at midnight of US Central standard time, in summer too.
         marketo_concurrent: calls at the same time.
+        hubspot_install_burst: calls per 10 seconds of an app that was let in by a login; they do not count by the day.
     """
 
     hubspot_burst: int = 100
@@ -74,7 +75,16 @@ class Limits:
     marketo_daily: int = 50_000
     marketo_concurrent: int = 10
     hubspot_zone: str = "UTC"
+    hubspot_install_burst: int = 110
 
 
-UNLIMITED = Limits(1_000_000, 1_000_000, 1_000_000_000, 1_000_000, 1_000_000_000, 1_000)
+UNLIMITED = Limits(
+    hubspot_burst=1_000_000,
+    hubspot_search=1_000_000,
+    hubspot_daily=1_000_000_000,
+    marketo_burst=1_000_000,
+    marketo_daily=1_000_000_000,
+    marketo_concurrent=1_000,
+    hubspot_install_burst=1_000_000,
+)
 """Limits that nobody meets, which HubSpot's headers announce: the sandbox need not be slower than the machine."""

@@ -92,6 +92,7 @@ class Sandbox:
             "HUBSPOT_CLIENT_ID": self.hubspot.client_id,
             "HUBSPOT_CLIENT_SECRET": self.hubspot.client_secret,
             "HUBSPOT_ENDPOINT": f"{url}/hubspot",
+            "HUBSPOT_APP_ENDPOINT": f"{url}/hubspot",
             "MARKETO_CLIENT_ID": self.marketo.client_id,
             "MARKETO_CLIENT_SECRET": self.marketo.client_secret,
             "MARKETO_ENDPOINT": f"{url}/marketo",
@@ -103,7 +104,8 @@ class Sandbox:
         }
 
     def _secrets(self) -> list[str]:
-        return [value for name, value in self.environ("").items() if name.endswith(_SECRETS)]
+        variables = [value for name, value in self.environ("").items() if name.endswith(_SECRETS)]
+        return [*variables, *self.hubspot.installs.secrets()]
 
     # ---- things going wrong
 

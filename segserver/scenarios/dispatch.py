@@ -101,7 +101,7 @@ def _decide_contact(before: View) -> Iterator[Decision]:
     for name, passage in before.passages.items():
         turn = turns[name]
         if passage.held:
-            yield Decision(passage.entry, None, passage.held, None, "", 0.0)
+            yield Decision(passage.kept, None, passage.held, None, "", 0.0)
         elif turn is not None and name in granted:
             yield _send(after, passage, turn, granted[name])
         else:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from segserver.scenarios.entries import end
-from segserver.scenarios.timetable import Turn, last_touched
+from segserver.scenarios.timetable import Turn, known_sent, last_touched
 from segserver.scenarios.types import ContactState, EndReason, Entry, Held, Why
 from segserver.specs.cadence import ScenarioSpec, Sender
 
@@ -18,6 +18,8 @@ class Passage:
 
     Attributes:
         entry: ended if the scenario is over for the contact.
+        kept: the entry to remember: one that ends with a touch nobody knows the outcome of is open until it is known,
+            for should the touch have failed it is due again.
         last: the last touch of the passage; None before the first.
         senders: those with consent that know the contact, in the scenario's order of channels.
         held: what stands against any touch; None if nothing does.
@@ -25,6 +27,7 @@ class Passage:
 
     spec: ScenarioSpec
     entry: Entry
+    kept: Entry
     last: Turn | None
     senders: tuple[Sender, ...]
     held: Held | None
@@ -34,10 +37,13 @@ def examine(spec: ScenarioSpec, entry: Entry, state: ContactState, as_of: dateti
     """Look for everything but schedule, template, hours and caps; the first obstacle is the reason."""
     last = last_touched(entry, state.touches)
     reason = None if entry.ended_at else _end_reason(spec, entry, last, state, as_of)
+    senders = _usable(spec, state)
+    if reason is EndReason.COMPLETED and last and not known_sent(entry, last, state.touches):
+        unsure = Held(Why.WAITING, "waiting to learn whether its last touch was sent")
+        return Passage(spec, end(entry, reason, as_of), entry, last, senders, unsure)
     if reason:
         entry = end(entry, reason, as_of)
-    senders = _usable(spec, state)
-    return Passage(spec, entry, last, senders, _obstacle(spec, entry, last, state, senders))
+    return Passage(spec, entry, entry, last, senders, _obstacle(spec, entry, last, state, senders))
 
 
 def valid_until(spec: ScenarioSpec, entry: Entry) -> datetime:

@@ -30,12 +30,17 @@ class Turn:
 
 def last_touched(entry: Entry, touches: Iterable[Touch]) -> Turn | None:
     """The highest step of this passage that was touched, and when; None before the first."""
-    ours = [
-        Turn(touch.step, touch.at)
-        for touch in touches
-        if touch.step is not None and touch.scenario == entry.scenario and touch.at >= entry.entered_at
-    ]
+    ours = [Turn(touch.step, touch.at) for touch in touches if touch.step is not None and _is_of(touch, entry)]
     return max(ours, key=lambda turn: turn.step, default=None)
+
+
+def known_sent(entry: Entry, turn: Turn, touches: Iterable[Touch]) -> bool:
+    """Whether a platform said of a touch of this passage that it is done."""
+    return any(touch.confirmed for touch in touches if touch.step == turn.step and _is_of(touch, entry))
+
+
+def _is_of(touch: Touch, entry: Entry) -> bool:
+    return touch.scenario == entry.scenario and touch.at >= entry.entered_at
 
 
 def next_step(spec: ScenarioSpec, entry: Entry, last: Turn | None) -> Turn | None:

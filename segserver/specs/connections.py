@@ -122,6 +122,8 @@ class EventSpec:
         properties: mapped properties.
         counts_as: channel when each such event is a touch that a platform sent by itself; else None.
         options: what only this kind of connection knows ("stream", "type", "where", "path", "key", "contact").
+        own_place: whether the cursor of the event's stream holds a place for this event, {"events": {name: place}},
+            that knows by which declaration it was read, so that the event is read anew and no other with it.
     """
 
     name: str
@@ -130,6 +132,7 @@ class EventSpec:
     counts_as: str | None
     options: Mapping[str, object]
     place: Span
+    own_place: bool = False
 
 
 @dataclass(frozen=True, slots=True)

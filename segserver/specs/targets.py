@@ -7,6 +7,9 @@ from dataclasses import dataclass
 EVENT = "event"
 """The kind of a target that holds nothing: who enters and leaves is told there, each once."""
 
+USER_PROPERTY = "user property"
+"""The kind of a target at Google Analytics."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Target:

@@ -14,7 +14,7 @@ import pyarrow as pa
 from segserver.relations import CONTACTS, MEMBERSHIPS
 from segserver.specs.targets import Target
 from segserver.store.layout import source_table
-from segserver.store.session import Session, Sql, compose
+from segserver.store.session import Session, Sql, compose, literal
 
 RETRY_REFUSED_AFTER = timedelta(days=1)
 """A record that a destination refused is offered again after this long."""
@@ -40,14 +40,18 @@ def stage_addresses(session: Session, connection: str, *, identity: str | None, 
         connection: the destination.
         identity: kind of identity that addresses contacts (GA4); None: the connection's own source ids.
         as_json: the address is all identities of the contact as one JSON object (files).
+
+    What only records name that are deleted at their source is no address: nobody knows any more what its owner wants.
     """
     name = address_table(connection)
+    if as_json or identity is not None:
+        _living_identities(session)
     if as_json:
         session.create_temp(
             name,
             """SELECT contact_id,
                 '{' || string_agg(to_json(kind) || ':' || to_json(value), ',' ORDER BY kind) || '}' AS address
-            FROM (SELECT contact_id, kind, min(value) AS value FROM identities
+            FROM (SELECT contact_id, kind, min(value) AS value FROM living_identities
                   WHERE kind NOT IN (SELECT unnest($connections)) GROUP BY ALL)
             GROUP BY contact_id""",
             {"connections": list(session.layout.catalog.connections)},
@@ -55,7 +59,7 @@ def stage_addresses(session: Session, connection: str, *, identity: str | None, 
     elif identity is not None:
         session.create_temp(
             name,
-            "SELECT contact_id, min(value) AS address FROM identities WHERE kind = ? GROUP BY contact_id",
+            "SELECT contact_id, min(value) AS address FROM living_identities WHERE kind = ? GROUP BY contact_id",
             [identity],
         )
     else:
@@ -68,6 +72,26 @@ def stage_addresses(session: Session, connection: str, *, identity: str | None, 
                 source=source_table(connection),
             ),
         )
+
+
+def _living_identities(session: Session) -> None:
+    """Keys that stand for a contact and that not only deleted records name."""
+    deleted = [
+        compose(
+            "SELECT {connection} AS connection, source_id FROM {source} WHERE deleted_at IS NOT NULL",
+            connection=literal(one),
+            source=source_table(one),
+        )
+        for one in session.layout.catalog.connections
+    ]
+    session.create_temp(
+        "living_identities",
+        compose(
+            "SELECT contact_id, kind, value FROM identities ANTI JOIN ({deleted}) USING (connection, source_id) "
+            "WHERE NOT apart",
+            deleted=Sql(" UNION ALL ".join(deleted)),
+        ),
+    )
 
 
 def desire_members(session: Session, segment: str, target: Target, value: str, among: str | None = None) -> None:

@@ -1,30 +1,46 @@
 """The wide `contacts` table, always computed from the sources' records and the first events.
 
 Values and the account: the first known one in the order of the sources; among several records of a contact in one
-connection the one updated last. Consent: refusal wins over sources; a channel no source speaks of takes the default
-of its consent lines. Records deleted at the source count only where a contact has no living one.
+connection the one updated last, and of a trait with history the one whose value changed last. Consent: refusal wins
+over sources; a channel no source speaks of takes the default of its consent lines. Records deleted at the source count
+only where a contact has no living one; which refusals count beyond their record says `segserver.store.refusals`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from segserver.relations import consent_column, trait_column
-from segserver.store.layout import Layout, event_name, source_table
-from segserver.store.session import Session, Sql, compose
+from segserver.specs.catalog import Trait
+from segserver.store import refusals
+from segserver.store.layout import Layout, event_name, history_name, source_table
+from segserver.store.session import Session, Sql, compose, literal
 
 TOUCHED = "touched_contacts"
 """Temporary table with the contacts to compute: one column, contact_id."""
 
 ACCOUNT = "account_id"
 
-_LATEST = Sql("struct_pack(at_ := coalesce(r.updated_at, TIMESTAMP '1970-01-01'), id := r.source_id)")
+_UPDATED = Sql("coalesce(r.updated_at, TIMESTAMP '1970-01-01')")
+
+
+@contextmanager
+def touching(session: Session, first: str = "SELECT NULL::VARCHAR AS contact_id WHERE false") -> Iterator[None]:
+    """Keep the tables of touched and of changed contacts, the first of them by a query; within a transaction."""
+    session.create_temp(TOUCHED, first)
+    session.create_temp("changed_contacts", "SELECT NULL::VARCHAR AS contact_id WHERE false")
+    refusals.note_sharing(session)
+    yield
+    refusals.forget_sharing(session)
+    session.drop_temp(TOUCHED, "changed_contacts")
 
 
 def recompute(session: Session, layout: Layout) -> None:
     """Compute the contacts named in `TOUCHED` anew; rows that stay the same are not written."""
     if not session.count("SELECT count(*) FROM touched_contacts"):
         return
+    refusals.stage(session, layout)
     _record_states(session, layout)
     session.create_temp("computed_contacts", _computed(layout))
     names = _columns(layout)
@@ -44,16 +60,15 @@ def recompute(session: Session, layout: Layout) -> None:
             values=[compose("n.{name}", name=name) for name in names],
         )
     )
-    session.drop_temp("computed_contacts", "record_states")
+    session.drop_temp("computed_contacts", "record_states", refusals.REFUSALS)
 
 
 def recompute_all(session: Session, layout: Layout) -> None:
     """Compute every contact anew, from the first events on."""
     session.execute("DELETE FROM first_events")
-    session.create_temp(TOUCHED, "SELECT contact_id FROM contacts UNION SELECT contact_id FROM identities")
-    recompute_first_events(session, layout, TOUCHED)
-    recompute(session, layout)
-    session.drop_temp(TOUCHED)
+    with touching(session, "SELECT contact_id FROM contacts UNION SELECT contact_id FROM identities"):
+        recompute_first_events(session, layout, TOUCHED)
+        recompute(session, layout)
 
 
 def recompute_first_events(session: Session, layout: Layout, contacts: str) -> None:
@@ -101,17 +116,26 @@ def _record_states(session: Session, layout: Layout) -> None:
         Sql("NULL::TIMESTAMP AS deleted_at"),
         Sql("NULL::BOOLEAN AS suppressed"),
         *(compose("NULL::BOOLEAN AS {name}", name=name) for name in channels),
+        Sql("NULL::BOOLEAN AS others"),
     ]
     fixed = ("contact_id", "created_at", "deleted_at", "suppressed")
     tables = [compose("SELECT {nobody} WHERE false", nobody=nobody)]
     tables += [
         compose(
-            "SELECT {columns} FROM {table} WHERE contact_id IN (SELECT contact_id FROM touched_contacts)",
+            "SELECT {columns}, false FROM {table} WHERE contact_id IN (SELECT contact_id FROM touched_contacts)",
             columns=[*fixed, *channels],
             table=source_table(connection),
         )
         for connection in layout.catalog.connections
     ]
+    tables.append(
+        compose(
+            "SELECT contact_id, NULL, NULL, suppressed, {channels}true FROM {refusals} "
+            "WHERE contact_id IN (SELECT contact_id FROM touched_contacts)",
+            channels=Sql("".join(compose("{name}, ", name=name) for name in channels)),
+            refusals=refusals.REFUSALS,
+        )
+    )
     verdicts = [
         compose("coalesce(bool_and({name}) FILTER (WHERE deleted_at IS NULL), bool_and({name})) AS {name}", name=name)
         for name in channels
@@ -123,7 +147,10 @@ def _record_states(session: Session, layout: Layout) -> None:
             columns=[
                 "contact_id",
                 Sql("min(created_at) AS created_at"),
-                Sql("CASE WHEN bool_and(deleted_at IS NOT NULL) THEN max(deleted_at) END AS deleted_at"),
+                Sql(
+                    "CASE WHEN bool_and(deleted_at IS NOT NULL) FILTER (WHERE NOT others) THEN max(deleted_at) END "
+                    "AS deleted_at"
+                ),
                 Sql(
                     "coalesce(bool_or(suppressed) FILTER (WHERE deleted_at IS NULL), bool_or(suppressed)) AS suppressed"
                 ),
@@ -178,23 +205,42 @@ def _first_known(column: str, sources: Sequence[str]) -> Sql:
 
 def _values(layout: Layout, connection: str) -> Sql | None:
     """Each touched contact's values and account at one connection; None if it gives neither."""
-    columns = [trait_column(trait.name) for trait in layout.traits_of(connection)]
-    columns += [ACCOUNT] if connection in layout.catalog.account_sources else []
+    traits = layout.traits_of(connection)
+    columns = {trait_column(trait.name): _since(trait) if trait.history else _UPDATED for trait in traits}
+    columns |= {ACCOUNT: _UPDATED} if connection in layout.catalog.account_sources else {}
     if not columns:
         return None
+    histories = [
+        compose(
+            "LEFT JOIN {table} {alias} ON {alias}.connection = {connection} AND {alias}.source_id = r.source_id "
+            "AND {alias}.valid_to IS NULL",
+            table=history_name(trait.name),
+            alias=f"since {trait.name}",
+            connection=literal(connection),
+        )
+        for trait in traits
+        if trait.history
+    ]
     return compose(
-        "SELECT {columns} FROM {table} r JOIN record_states s ON s.contact_id = r.contact_id "
+        "SELECT {columns} FROM {table} r JOIN record_states s ON s.contact_id = r.contact_id {histories} "
         "WHERE r.deleted_at IS NULL OR s.deleted_at IS NOT NULL GROUP BY r.contact_id",
         columns=[
             Sql("r.contact_id"),
             *(
                 compose(
-                    "arg_max(r.{name}, {latest}) FILTER (WHERE r.{name} IS NOT NULL) AS {name}",
+                    "arg_max(r.{name}, struct_pack(at_ := {since}, id := r.source_id)) "
+                    "FILTER (WHERE r.{name} IS NOT NULL) AS {name}",
                     name=name,
-                    latest=_LATEST,
+                    since=since,
                 )
-                for name in columns
+                for name, since in columns.items()
             ),
         ],
         table=source_table(connection),
+        histories=Sql(" ".join(histories)),
     )
+
+
+def _since(trait: Trait) -> Sql:
+    """When a record's value of a trait with history was changed last."""
+    return compose("coalesce({alias}.valid_from, {updated})", alias=f"since {trait.name}", updated=_UPDATED)

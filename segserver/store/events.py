@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 import pyarrow as pa
 
-from segserver import relations
 from segserver.records import EventGone, EventRecord, EventsWithin, SourceItem
 from segserver.relations import property_column
 from segserver.specs.catalog import Event
@@ -34,11 +33,18 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Owners:
-    """Whose events are, and when they are known where the source does not say."""
+    """Whose events are, by which key, and when they are known where the source does not say."""
 
     records: Mapping[str, str]
     identities: Mapping[tuple[str, str], str]
+    keys: Mapping[tuple[str, str], tuple[str, str]]
     latency: timedelta
+
+    def key(self, connection: str, record: EventRecord) -> tuple[str, str] | None:
+        """The key that the event names, as the contact is known by it."""
+        if record.source_id is not None:
+            return connection, record.source_id
+        return self.keys.get(record.identity) if record.identity else None
 
     def of(self, record: EventRecord) -> str | None:
         """The contact; None where the event names nobody."""
@@ -81,7 +87,7 @@ def write_events(
         found = [(owners.of(record), record) for record in kind.records.values() if record is not None]
         owned = [(contact, record) for contact, record in found if contact is not None]
         nobody += len(found) - len(owned)
-        session.load("told_events", _arrow(kind.event, connection, owned, owners.latency, now))
+        session.load("told_events", _arrow(layout, kind.event, connection, owned, owners, now))
         session.load("told_keys", values.texts({"event_key": list(kind.records)}))
         stretches = {"low": [one.low for one in kind.stretches], "high": [one.high for one in kind.stretches]}
         session.load("told_stretches", values.texts(stretches))
@@ -92,19 +98,27 @@ def write_events(
 
 
 def _arrow(
-    event: Event, connection: str, owned: Sequence[tuple[str, EventRecord]], latency: timedelta, now: datetime
+    layout: Layout,
+    event: Event,
+    connection: str,
+    owned: Sequence[tuple[str, EventRecord]],
+    owners: Owners,
+    now: datetime,
 ) -> pa.Table:
+    keys = [owners.key(connection, record) or (None, None) for _, record in owned]
     columns: dict[str, list[object]] = {
         "contact_id": [contact for contact, _ in owned],
         "connection": [connection] * len(owned),
         "event_key": [record.key for _, record in owned],
         "occurred_at": [record.occurred_at for _, record in owned],
-        "known_at": [record.known_at or record.occurred_at + latency for _, record in owned],
+        "known_at": [record.known_at or record.occurred_at + owners.latency for _, record in owned],
         "recorded_at": [now] * len(owned),
+        "named_kind": [kind for kind, _ in keys],
+        "named_value": [value for _, value in keys],
     }
     for name, kind in event.properties.items():
         columns[property_column(name)] = [values.stored(record.properties.get(name), kind) for _, record in owned]
-    types = relations.event_table(event).columns
+    types = layout.event_relation(event).columns
     return pa.table({name: pa.array(columns[name], values.arrow_type(kind)) for name, kind in types.items()})
 
 
@@ -122,19 +136,26 @@ def _write(session: Session, event: Event, connection: str) -> None:
     )
     if session.count("SELECT count(*) FROM present_events"):
         _make_room(session, event, table)
-    session.execute(compose("INSERT INTO {table} SELECT * FROM told_events", table=table))
+    session.execute(compose("INSERT INTO {table} BY NAME SELECT * FROM told_events", table=table))
     session.execute("INSERT INTO added_events SELECT contact_id, min(occurred_at) FROM told_events GROUP BY contact_id")
     session.drop_temp("present_events")
 
 
 def _make_room(session: Session, event: Event, table: str) -> None:
     """Take away what is told anew in another way, and from what is told what is there already."""
-    content = ["contact_id", "occurred_at", *(property_column(name) for name in event.properties)]
+    content = [
+        "contact_id",
+        "occurred_at",
+        "named_kind",
+        "named_value",
+        *(property_column(name) for name in event.properties),
+    ]
     session.create_temp(
         "outdated_events",
         compose(
-            "SELECT e.rowid AS place, e.contact_id, e.event_key, t.event_key IS NOT NULL AND ({old}) IS NOT DISTINCT "
-            "FROM ({new}) AS same FROM {table} e LEFT JOIN told_events t ON t.event_key = e.event_key "
+            "SELECT e.rowid AS place, e.contact_id, e.occurred_at, e.known_at, e.event_key, "
+            "t.event_key IS NOT NULL AND ({old}) IS NOT DISTINCT FROM ({new}) AS same "
+            "FROM {table} e LEFT JOIN told_events t ON t.event_key = e.event_key "
             "WHERE e.rowid IN (SELECT place FROM present_events)",
             old=[compose("e.{name}", name=name) for name in content],
             new=[compose("t.{name}", name=name) for name in content],
@@ -142,6 +163,12 @@ def _make_room(session: Session, event: Event, table: str) -> None:
         ),
     )
     session.execute("DELETE FROM told_events WHERE event_key IN (SELECT event_key FROM outdated_events WHERE same)")
+    # To be told of an event anew does not make it known earlier.
+    session.execute(
+        "UPDATE told_events SET known_at = greatest(told_events.known_at, o.known_at) FROM outdated_events o "
+        "WHERE told_events.event_key = o.event_key AND told_events.contact_id = o.contact_id "
+        "AND told_events.occurred_at = o.occurred_at"
+    )
     session.execute(
         compose("DELETE FROM {table} WHERE rowid IN (SELECT place FROM outdated_events WHERE NOT same)", table=table)
     )

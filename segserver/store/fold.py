@@ -85,7 +85,7 @@ class _Fold:
         new["contact_id"] = self.contacts[record.source_id]
         for trait in self.terms.traits:
             told = not record.partial or trait.name in record.traits
-            if trait.history and told and not record.history.get(trait.name):
+            if trait.history and told and (not record.history.get(trait.name) or _is_deleted(old)):
                 self._observed(record, trait, old, new)
         self.rows[record.source_id] = new
 
@@ -94,6 +94,10 @@ class _Fold:
         if old is None or old["deleted_at"] is not None or _after(old["updated_at"], at):
             return
         self.rows[source_id] = {**old, "deleted_at": at}
+        for trait in self.terms.traits:
+            if trait.history:  # what a deleted record said last holds no longer, now as in the past
+                gone = Point(source_id, None, at, at + self.terms.latency)
+                self.points.setdefault(trait.name, []).append(gone)
 
     def _declared(self, source_id: str, trait: Trait, changes: Iterable[Change]) -> None:
         self.points.setdefault(trait.name, []).extend(
@@ -109,7 +113,7 @@ class _Fold:
     def _observed(self, record: ContactRecord, trait: Trait, old: Row | None, new: Row) -> None:
         """Where the source keeps no history, a value that differs from the last one seen is a change."""
         column = trait_column(trait.name)
-        if old is not None and old[column] == new[column]:
+        if old is not None and old[column] == new[column] and not _is_deleted(old):
             return
         at = record.updated_at or self.terms.now
         known_at = at + self.terms.latency if record.updated_at else at
@@ -162,9 +166,14 @@ def _overlaid(record: ContactRecord, old: Row | None, terms: Terms) -> Row:
 
 
 def _is_older(record: ContactRecord, old: Row) -> bool:
-    return record.updated_at is not None and (
-        _after(old["updated_at"], record.updated_at) or _after(old["deleted_at"], record.updated_at)
-    )
+    if record.updated_at is None:
+        return False
+    alive_at = max(record.updated_at, record.seen_at or record.updated_at)
+    return _after(old["updated_at"], record.updated_at) or _after(old["deleted_at"], alive_at)
+
+
+def _is_deleted(row: Row | None) -> bool:
+    return row is not None and row["deleted_at"] is not None
 
 
 def _after(instant: object, bound: datetime) -> bool:

@@ -66,7 +66,10 @@ def due(session: Session, targets: Collection[Target], now: datetime, every: tim
         """SELECT a.connection, a.target_kind, a.target_name FROM (
             SELECT connection, target_kind, target_name, max(acknowledged_at)
                 FILTER (status IN ('failed', 'unknown')) AS failed_at
-            FROM acknowledgements GROUP BY ALL
+            FROM (
+                SELECT * FROM acknowledgements QUALIFY row_number()
+                    OVER (PARTITION BY connection, target_kind, target_name, address ORDER BY seq DESC) = 1
+            ) GROUP BY ALL
         ) a
         LEFT JOIN (
             SELECT connection, target_kind, target_name, max(read_at) AS read_at FROM readings GROUP BY ALL

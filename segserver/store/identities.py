@@ -10,6 +10,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from segserver.store.layout import Layout, event_name, history_name, source_table
+from segserver.store.links import differing_contacts
 from segserver.store.session import Session, Sql, compose
 from segserver.store.values import texts
 
@@ -57,6 +58,11 @@ class Link(Protocol):
         """Whose it is."""
         ...
 
+    @property
+    def apart(self) -> bool:
+        """Whether the key stands for another contact, since records must differ."""
+        ...
+
 
 class Union(Protocol):
     """Two contacts that are one; `segserver.identity.Union` is one."""
@@ -85,10 +91,14 @@ class Known:
         contacts: key to contact, for keys that already stand for one.
         created: every contact that exists among those and among the candidates, ended ids of merged contacts
             included, with its creation instant.
+        apart: source ids with keys that they name, but that stand for another contact, since records must differ.
+        differing: pairs of contacts with such records.
     """
 
     contacts: Mapping[Key, str]
     created: Mapping[str, datetime | None]
+    apart: frozenset[tuple[str, Key]]
+    differing: frozenset[frozenset[str]]
 
 
 def known_identities(session: Session, connection: str, claims: Claims) -> Known:
@@ -104,7 +114,7 @@ def known_identities(session: Session, connection: str, claims: Claims) -> Known
     session.create_temp(
         "found_keys",
         """SELECT DISTINCT i.kind, i.value, i.contact_id FROM identities i SEMI JOIN asked_keys k USING (kind, value)
-        WHERE NOT (i.connection = $connection AND i.source_id IS NOT NULL
+        WHERE NOT i.apart AND NOT (i.connection = $connection AND i.source_id IS NOT NULL
             AND i.source_id IN (SELECT source_id FROM asked_records)
             AND (i.source_id, i.kind, i.value) NOT IN (SELECT (source_id, kind, value) FROM asked_records))""",
         {"connection": connection},
@@ -118,10 +128,17 @@ def known_identities(session: Session, connection: str, claims: Claims) -> Known
         SELECT contact_id, created_at FROM contacts SEMI JOIN wanted USING (contact_id)
         UNION ALL SELECT loser, NULL FROM merges WHERE loser IN (SELECT contact_id FROM wanted)"""
     )
+    apart = session.arrow(
+        "SELECT source_id, kind, value FROM identities SEMI JOIN asked_keys USING (kind, value) "
+        "WHERE apart AND connection = $connection",
+        {"connection": connection},
+    )
     session.drop_temp("asked_keys", "asked_records", "asked_ids", "found_keys")
     return Known(
         contacts,
         dict(zip(created["contact_id"].to_pylist(), created["created_at"].to_pylist(), strict=True)),
+        frozenset((row["source_id"], (row["kind"], row["value"])) for row in apart.to_pylist()),
+        differing_contacts(session),
     )
 
 
@@ -141,7 +158,9 @@ def write_links(
         "source_id": [link.source_id for link in held],
         "contact_id": [link.contact_id for link in held],
     }
-    session.load("told_links", texts(columns))
+    session.load(
+        "told_links", texts(columns).append_column("apart", pa.array([link.apart for link in held], pa.bool_()))
+    )
     session.load("refreshed_records", texts({"source_id": list(refreshed)}))
     session.execute(
         """DELETE FROM identities i WHERE i.connection = ? AND i.source_id IN (SELECT source_id FROM refreshed_records)
@@ -150,8 +169,8 @@ def write_links(
         [connection],
     )
     session.execute(
-        """INSERT INTO identities (kind, value, contact_id, connection, source_id, recorded_at)
-        SELECT t.kind, t.value, t.contact_id, $connection, t.source_id, $now FROM told_links t
+        """INSERT INTO identities (kind, value, contact_id, connection, source_id, recorded_at, apart)
+        SELECT t.kind, t.value, t.contact_id, $connection, t.source_id, $now, t.apart FROM told_links t
         WHERE NOT EXISTS (SELECT 1 FROM identities i WHERE i.kind = t.kind AND i.value = t.value
             AND i.connection = $connection AND i.source_id IS NOT DISTINCT FROM t.source_id)""",
         {"connection": connection, "now": now},
@@ -184,6 +203,11 @@ def apply_merges(session: Session, layout: Layout, merges: Sequence[Union], now:
         "INSERT INTO merges (loser, survivor, merged_at, cause) "
         "SELECT loser, survivor, ?, cause FROM merging ANTI JOIN merges USING (loser)",
         [now],
+    )
+    session.execute(
+        "INSERT INTO former_contacts SELECT i.connection, i.source_id, i.contact_id, $now FROM identities i "
+        "WHERE i.contact_id IN (SELECT loser FROM merging) AND i.kind = i.connection AND i.value = i.source_id",
+        {"now": now},
     )
     for table in _owned(layout):
         session.execute(

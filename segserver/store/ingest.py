@@ -6,21 +6,24 @@ and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from segserver.partition import MERGE
 from segserver.records import ContactRecord, Cursor, Deletion, Merge, SourceItem
 from segserver.specs.connections import ConnectionSpec
 from segserver.store import values
 from segserver.store.accounts import note_left_behind, note_present, write_accounts
-from segserver.store.contacts import TOUCHED, recompute
+from segserver.store.contacts import recompute, touching
 from segserver.store.events import Owners, told, write_events
 from segserver.store.fold import Row, Terms, fold
 from segserver.store.history import write_points
 from segserver.store.identities import Key, Link, Union, apply_merges, write_links
 from segserver.store.layout import Layout, source_table
+from segserver.store.links import Bond, write_bonds
+from segserver.store.regroup import regroup
 from segserver.store.session import Session, compose
 from segserver.store.state import save_cursor, save_watermark
 
@@ -39,6 +42,11 @@ class Resolution(Protocol):
         ...
 
     @property
+    def spellings(self) -> Mapping[Key, Key]:
+        """The same, as written, to the key."""
+        ...
+
+    @property
     def links(self) -> Sequence[Link]:
         """Every key the items name."""
         ...
@@ -51,6 +59,11 @@ class Resolution(Protocol):
     @property
     def merges(self) -> Sequence[Union]:
         """Contacts to join."""
+        ...
+
+    @property
+    def bonds(self) -> Sequence[Bond]:
+        """Records that the platform merged."""
         ...
 
 
@@ -83,6 +96,7 @@ def ingest(
     cursor: Cursor | None,
     complete_through: datetime | None,
     now: datetime,
+    beside: Callable[[], None] | None = None,
 ) -> Ingested:
     """Store a group of items and the place after it, all or nothing.
 
@@ -95,16 +109,17 @@ def ingest(
         cursor: the place after the items; None leaves the saved one (items that did not come by paging).
         complete_through: the instant up to which the stream is now fully read, or None.
         now: recorded with what changes.
+        beside: writes what is counted of them, in the same transaction.
     """
-    with session.transaction():
-        session.create_temp(TOUCHED, "SELECT NULL::VARCHAR AS contact_id WHERE false")
-        session.create_temp("changed_contacts", "SELECT NULL::VARCHAR AS contact_id WHERE false")
+    with session.transaction(), touching(session):
         layout = session.layout
         apply_merges(session, layout, resolution.merges, now)
         write_links(session, spec.name, resolution.links, resolution.refreshed, now)
         records = _write_records(session, layout, spec, resolution, items, now)
-        owners = Owners(resolution.records, resolution.identities, spec.latency)
+        owners = Owners(resolution.records, resolution.identities, resolution.spellings, spec.latency)
         nobody = write_events(session, layout, spec.name, told(layout, items), owners, now)
+        write_bonds(session, MERGE, resolution.bonds, now)
+        regroup(session, layout, {link.contact_id for link in resolution.links}, now)
         note_present(session)
         recompute(session, layout)
         note_left_behind(session)
@@ -113,8 +128,9 @@ def ingest(
             save_cursor(session, spec.name, stream, cursor, now)
         if complete_through is not None:
             save_watermark(session, spec.name, stream, complete_through)
+        if beside is not None:
+            beside()
         found = session.arrow("SELECT contact_id FROM touched_contacts UNION SELECT contact_id FROM changed_contacts")
-        session.drop_temp(TOUCHED, "changed_contacts")
     return Ingested(frozenset(found["contact_id"].to_pylist()), records + accounts, nobody, len(resolution.merges))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from segserver import relations
 from segserver.relations import Relation, consent_column, trait_column
 from segserver.specs.catalog import Catalog, Event, Trait
-from segserver.specs.connections import ConnectionSpec, FieldSpec
+from segserver.specs.connections import ConnectionSpec, EventSpec, FieldSpec
 from segserver.specs.types import BOOLEAN, INSTANT, TEXT
 
 
@@ -36,11 +36,15 @@ class Layout:
         allowed: channel to whether it may be used for a contact no source speaks of: only where every consent line
             reads "opted out".
         readings: connection to what is read there, one line for each field; a new line asks for a new pull.
+        streams: connection to its events, each with the stream that gives it ("" where there is one of that name).
+        own_places: connection to its events with a place of their own, each with how it is declared.
     """
 
     catalog: Catalog
     allowed: Mapping[str, bool]
     readings: Mapping[str, tuple[str, ...]]
+    streams: Mapping[str, Mapping[str, str]]
+    own_places: Mapping[str, Mapping[str, tuple[str, ...]]]
 
     def traits_of(self, connection: str) -> tuple[Trait, ...]:
         """The traits that a connection maps."""
@@ -76,15 +80,15 @@ class Layout:
         columns |= {trait_column(trait.name): trait.type for trait in self.traits_of(connection)}
         return Relation(source_table(connection), columns)
 
+    def event_relation(self, event: Event) -> Relation:
+        """Occurrences of an event, with the key that each named: a record, by its connection, or an identity."""
+        relation = relations.event_table(event)
+        return Relation(relation.name, {**relation.columns, "named_kind": TEXT, "named_value": TEXT})
+
     def accounts_relation(self) -> Relation:
         """Accounts, with the connection that gave each and its modification instant there."""
         relation = relations.accounts(self.catalog)
         return Relation(relation.name, {**relation.columns, "connection": TEXT, "updated_at": INSTANT})
-
-    def history_relation(self, trait: Trait) -> Relation:
-        """A trait's intervals, with the source record they belong to."""
-        relation = relations.history_table(trait)
-        return Relation(relation.name, {**relation.columns, "source_id": TEXT})
 
     def tables(self) -> tuple[Relation, ...]:
         """Every declared table."""
@@ -92,8 +96,8 @@ class Layout:
             relations.contacts(self.catalog),
             self.accounts_relation(),
             *(self.source_relation(connection) for connection in self.catalog.connections),
-            *(relations.event_table(event) for event in self.events()),
-            *(self.history_relation(trait) for trait in self.histories()),
+            *(self.event_relation(event) for event in self.events()),
+            *(relations.history_table(trait) for trait in self.histories()),
         )
 
 
@@ -108,6 +112,10 @@ def layout(catalog: Catalog, connections: Iterable[ConnectionSpec] = ()) -> Layo
         catalog=catalog,
         allowed={channel: means.get(channel) == {"opted out"} for channel in catalog.channels},
         readings={spec.name: _readings(spec) for spec in specs},
+        streams={spec.name: {event.name: _stream(event) for event in spec.events} for spec in specs},
+        own_places={
+            spec.name: {event.name: tuple(_event(event)) for event in spec.events if event.own_place} for spec in specs
+        },
     )
 
 
@@ -123,10 +131,18 @@ def _readings(spec: ConnectionSpec) -> tuple[str, ...]:
     if spec.accounts:
         lines += [f"accounts key {spec.accounts.key}", *_pairs("accounts option", spec.accounts.options)]
         lines += [f"accounts trait {t.name} from {_named(t)}: {t.type.kind}" for t in spec.accounts.traits]
-    for event in spec.events:
-        lines += [f"event {event.name} at {event.at}", *_pairs(f"event {event.name} option", event.options)]
-        lines += [f"event {event.name} property {p.name} from {_named(p)}: {p.type.kind}" for p in event.properties]
+    for event in (event for event in spec.events if not event.own_place):
+        lines += _event(event)
     return tuple(sorted(lines))
+
+
+def _event(event: EventSpec) -> list[str]:
+    lines = [f"event {event.name} at {event.at}", *_pairs(f"event {event.name} option", event.options)]
+    return lines + [f"event {event.name} property {p.name} from {_named(p)}: {p.type.kind}" for p in event.properties]
+
+
+def _stream(event: EventSpec) -> str:
+    return str(event.options.get("stream", ""))
 
 
 def _named(spec: FieldSpec) -> str:

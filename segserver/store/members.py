@@ -46,7 +46,8 @@ def _members(
                 AND contact_id > $after ORDER BY contact_id LIMIT $most)
             SELECT contact_id, any_value(entered_at) AS entered_at, bool_or(held_out) AS held_out,
                 list((kind, value) ORDER BY kind, value) FILTER (WHERE kind IS NOT NULL) AS keys
-            FROM wanted LEFT JOIN (SELECT DISTINCT contact_id, kind, value FROM identities) USING (contact_id)
+            FROM wanted LEFT JOIN (SELECT DISTINCT contact_id, kind, value FROM identities WHERE NOT apart)
+                USING (contact_id)
             GROUP BY contact_id ORDER BY contact_id""",
             table=table,
         ),
@@ -84,8 +85,8 @@ def contacts_for(session: Session, text: str, *, phone: str | None = None) -> li
     found = session.rows(
         """SELECT contact_id FROM contacts WHERE contact_id = $text
         UNION SELECT survivor FROM merges WHERE loser = $text
-        UNION SELECT contact_id FROM identities WHERE value = $text
-            OR (kind = 'email' AND value = lower($text)) OR (kind = 'phone' AND value = $phone)
+        UNION SELECT contact_id FROM identities WHERE NOT apart AND (value = $text
+            OR (kind = 'email' AND value = lower($text)) OR (kind = 'phone' AND value = $phone))
         ORDER BY contact_id""",
         {"text": text, "phone": phone},
     )

@@ -16,11 +16,26 @@ from segserver.store.session import Session, compose
 
 
 def labels(session: Session, contacts: Iterable[str]) -> dict[str, str]:
-    """What to call some contacts: the e-mail address, else another identity, else our id."""
+    """What to call some contacts, ended ones too: the e-mail address, else another identity, else our id.
+
+    A contact that others were joined to keeps the name it had.
+    """
     session.load("asked_contacts", pa.table({"contact_id": pa.array(list(contacts), pa.string())}))
     found = session.rows(
-        """SELECT contact_id, coalesce(arg_min(i.value, (i.kind <> 'email', i.kind, i.value)), contact_id) AS label
-        FROM asked_contacts LEFT JOIN identities i USING (contact_id) GROUP BY contact_id"""
+        """WITH former AS (
+            SELECT f.contact_id, i.contact_id AS present, i.kind, i.value FROM former_contacts f
+            JOIN identities i USING (connection, source_id)
+        ), keys AS (
+            SELECT contact_id, kind, value FROM identities SEMI JOIN asked_contacts USING (contact_id)
+            UNION ALL SELECT contact_id, kind, value FROM former SEMI JOIN asked_contacts USING (contact_id)
+        ), ranked AS (
+            SELECT k.*, f.present IS NOT NULL AS brought FROM keys k LEFT JOIN
+                (SELECT DISTINCT present, kind, value FROM former WHERE contact_id <> present) f
+            ON f.present = k.contact_id AND f.kind = k.kind AND f.value = k.value
+        )
+        SELECT contact_id,
+            coalesce(arg_min(r.value, (r.kind <> 'email', r.brought, r.kind, r.value)), contact_id) AS label
+        FROM asked_contacts LEFT JOIN ranked r USING (contact_id) GROUP BY contact_id"""
     )
     session.drop_temp("asked_contacts")
     return {str(row["contact_id"]): str(row["label"]) for row in found}

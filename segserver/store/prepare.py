@@ -7,10 +7,12 @@ and comes back with a new pull if it is declared again.
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from segserver.relations import ACCOUNTS, CONTACTS, Relation, sql_kind, trait_column
-from segserver.store import schema
+from segserver.store import schema, state
 from segserver.store.contacts import recompute_all
 from segserver.store.history import seed
 from segserver.store.layout import Layout, event_name, history_name, source_table
@@ -42,7 +44,9 @@ def prepare(session: Session, layout: Layout) -> Prepared:
         _seed_histories(session, layout, present)
         if not changes and remembered == described:
             return Prepared((), ())
-        reset = _reset(session, layout, json.loads(remembered)["readings"] if remembered else {})
+        known = json.loads(remembered) if remembered else {}
+        reset = _reset(session, layout, known.get("readings", {}), _nameless(layout, present))
+        _follow_streams(session, layout, known)
         _forget_undeclared(session, layout)
         recompute_all(session, layout)
         schema.set_meta(session, "layout", described)
@@ -71,9 +75,10 @@ def _drop_tables(session: Session, layout: Layout, present: dict[str, dict[str, 
 
 def _bring_in_line(session: Session, layout: Layout, present: dict[str, dict[str, str]]) -> list[str]:
     changes: list[str] = []
+    spelt = _spellings(session, layout)
     for relation in layout.tables():
         if relation.name in present:
-            changes += _alter(session, relation, present[relation.name])
+            changes += _alter(session, relation, present[relation.name], spelt)
         else:
             columns = [
                 compose("{name} {kind}", name=name, kind=Sql(sql_kind(kind))) for name, kind in relation.columns.items()
@@ -83,7 +88,7 @@ def _bring_in_line(session: Session, layout: Layout, present: dict[str, dict[str
     return changes
 
 
-def _alter(session: Session, relation: Relation, columns: dict[str, str]) -> list[str]:
+def _alter(session: Session, relation: Relation, columns: dict[str, str], spelt: Mapping[str, str]) -> list[str]:
     changes: list[str] = []
     wanted = {name: sql_kind(kind) for name, kind in relation.columns.items()}
     for name in [column for column in columns if column not in wanted]:
@@ -94,7 +99,7 @@ def _alter(session: Session, relation: Relation, columns: dict[str, str]) -> lis
         if name not in columns:
             session.execute(compose("ALTER TABLE {table} ADD COLUMN {name} {kind}", **parts))
             changes.append(f"added {relation.name}.{name}")
-        elif columns[name] != _canonical(session, kind):
+        elif columns[name] != spelt[kind]:
             session.execute(
                 compose(
                     "ALTER TABLE {table} ALTER COLUMN {name} SET DATA TYPE {kind} "
@@ -115,23 +120,69 @@ def _seed_histories(session: Session, layout: Layout, present: dict[str, dict[st
                 seed(session, trait, connection)
 
 
-def _canonical(session: Session, kind: str) -> str:
-    """A type as the engine spells it."""
-    return str(session.value(compose("SELECT typeof(CAST(NULL AS {kind}))", kind=Sql(kind))))
+def _spellings(session: Session, layout: Layout) -> dict[str, str]:
+    """Each type that columns have, as the engine spells it."""
+    kinds = sorted({sql_kind(kind) for relation in layout.tables() for kind in relation.columns.values()})
+    asked = [compose("typeof(CAST(NULL AS {kind})) AS {name}", kind=Sql(kind), name=kind) for kind in kinds]
+    (row,) = session.rows(compose("SELECT {asked}", asked=asked))
+    return {kind: str(row[kind]) for kind in kinds}
 
 
-def _reset(session: Session, layout: Layout, remembered: dict[str, list[str]]) -> tuple[str, ...]:
-    """Forget the cursors of connections that read something new, or were taken away."""
+def _nameless(layout: Layout, present: dict[str, dict[str, str]]) -> set[str]:
+    """Connections of which there are events from the time when it was not kept by which key each names its contact."""
+    tables = {event.name: present.get(event_name(event.name)) for event in layout.events()}
+    return {
+        source
+        for event in layout.events()
+        if (columns := tables[event.name]) is not None and "named_kind" not in columns
+        for source in event.sources
+    }
+
+
+def _reset(
+    session: Session, layout: Layout, remembered: dict[str, list[str]], anew: Collection[str]
+) -> tuple[str, ...]:
+    """Forget the cursors of connections that read something new, or were taken away.
+
+    A stream that knows by which declaration it read each event keeps its place, unless all is to be read `anew`.
+    """
     stale = [
         name
         for name, lines in layout.readings.items()
-        if name in remembered and not set(lines) <= set(remembered[name])
+        if name in remembered and (name in anew or not set(lines) <= set(remembered[name]))
     ]
     gone = [name for name in remembered if name not in layout.readings]
     for name in (*stale, *gone):
-        session.execute("DELETE FROM cursors WHERE connection = ?", [name])
-        session.execute("DELETE FROM watermarks WHERE connection = ?", [name])
+        own = layout.own_places.get(name, {})
+        kept = [] if name in anew else sorted({layout.streams[name][event] for event in own})
+        for table in ("cursors", "watermarks"):
+            session.execute(
+                compose("DELETE FROM {t} WHERE connection = ? AND NOT list_contains(?::VARCHAR[], stream)", t=table),
+                [name, kept],
+            )
     return tuple(stale)
+
+
+def _follow_streams(session: Session, layout: Layout, known: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
+    """Where another stream gives an event now, or none, what there was of it goes with the place of its reading.
+
+    A stream with an event that is declared in another way is not read to its end yet.
+    """
+    if "own_places" not in known:
+        return
+    for name, before in known["streams"].items():
+        now = layout.streams.get(name, {})
+        for event in [event for event, stream in before.items() if now.get(event) != stream]:
+            if event in known["own_places"][name]:
+                state.forget_place(session, name, before[event], event)
+            if event in now:
+                session.execute(compose("DELETE FROM {t} WHERE connection = ?", t=event_name(event)), [name])
+    for name, own in layout.own_places.items():
+        for event, lines in own.items():
+            if list(lines) != known["own_places"].get(name, {}).get(event):
+                session.execute(
+                    "DELETE FROM watermarks WHERE connection = ? AND stream = ?", [name, layout.streams[name][event]]
+                )
 
 
 def _forget_undeclared(session: Session, layout: Layout) -> None:
@@ -159,6 +210,8 @@ def _described(layout: Layout) -> str:
     traits = {trait.name: trait.sources for trait in layout.catalog.traits.values()}
     computed_from = {
         "readings": layout.readings,
+        "streams": layout.streams,
+        "own_places": layout.own_places,
         "traits": traits,
         "accounts": layout.catalog.account_sources,
         "allowed": layout.allowed,

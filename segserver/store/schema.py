@@ -111,6 +111,10 @@ _SECOND = (
 )
 
 _THIRD = (
+    # ---- what must not come back, by hash, and contacts of whom destinations may still hold something
+    """CREATE TABLE forgotten (connection VARCHAR NOT NULL, hash VARCHAR NOT NULL, forgotten_at TIMESTAMP NOT NULL,
+        by_hand BOOLEAN NOT NULL)""",
+    "CREATE TABLE forgotten_contacts (contact_id VARCHAR NOT NULL)",
     # ---- questions of plug-ins that are answered later
     "CREATE SEQUENCE asked_ids",
     """CREATE TABLE asked (id BIGINT NOT NULL DEFAULT nextval('asked_ids'), surface VARCHAR NOT NULL,
@@ -118,9 +122,35 @@ _THIRD = (
         UNIQUE (surface, connection, key))""",
     """CREATE TABLE answered (id BIGINT NOT NULL, status VARCHAR NOT NULL, answer VARCHAR NOT NULL,
         answered_at TIMESTAMP NOT NULL)""",
+    # ---- what syncs brought, counted
+    """CREATE TABLE open_profiles (connection VARCHAR NOT NULL, stream VARCHAR NOT NULL, population VARCHAR NOT NULL,
+        records VARCHAR NOT NULL, profile VARCHAR NOT NULL)""",
+    """CREATE TABLE closed_profiles (connection VARCHAR NOT NULL, stream VARCHAR NOT NULL, population VARCHAR NOT NULL,
+        records VARCHAR NOT NULL, fingerprint VARCHAR NOT NULL, closed_at TIMESTAMP NOT NULL,
+        profile VARCHAR NOT NULL)""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD)
+_FOURTH = (
+    # ---- links between source records, beside the keys they name
+    # A record may name a key that stands for another contact, since the two must differ.
+    "ALTER TABLE identities ADD COLUMN apart BOOLEAN DEFAULT false",
+    """CREATE TABLE links (kind VARCHAR NOT NULL, first_connection VARCHAR NOT NULL, first_id VARCHAR NOT NULL,
+        second_connection VARCHAR NOT NULL, second_id VARCHAR NOT NULL, cause VARCHAR NOT NULL,
+        since TIMESTAMP NOT NULL)""",
+    """CREATE TABLE differing (first_connection VARCHAR NOT NULL, first_id VARCHAR NOT NULL,
+        second_connection VARCHAR NOT NULL, second_id VARCHAR NOT NULL, since TIMESTAMP NOT NULL)""",
+    """CREATE TABLE former_contacts (connection VARCHAR NOT NULL, source_id VARCHAR NOT NULL,
+        contact_id VARCHAR NOT NULL, ended_at TIMESTAMP NOT NULL)""",
+    """CREATE TABLE partings (contact_id VARCHAR NOT NULL, parted VARCHAR NOT NULL, parted_at TIMESTAMP NOT NULL,
+        cause VARCHAR NOT NULL)""",
+    # ---- the match: contacts as they were compared last, and pairs that somebody should look at
+    "CREATE TABLE matched (contact_id VARCHAR NOT NULL, digest VARCHAR NOT NULL)",
+    """CREATE TABLE reviews (first_connection VARCHAR NOT NULL, first_id VARCHAR NOT NULL,
+        second_connection VARCHAR NOT NULL, second_id VARCHAR NOT NULL, probability DOUBLE NOT NULL,
+        cause VARCHAR NOT NULL, since TIMESTAMP NOT NULL)""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _FOURTH)
 """Statements that lead from each version to the next; never changed once released, only added to."""
 
 VERSION = len(MIGRATIONS)

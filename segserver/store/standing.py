@@ -89,7 +89,8 @@ def keep_lists(session: Session, listed: Iterable[Listed]) -> list[int]:
     session.create_temp(
         "listed contacts",
         """SELECT l.segment, l.row, count(DISTINCT i.contact_id) AS contacts, min(i.contact_id) AS contact_id
-        FROM "listed identities" l LEFT JOIN identities i ON i.kind = l.kind AND i.value = l.value GROUP BY ALL""",
+        FROM "listed identities" l
+        LEFT JOIN identities i ON i.kind = l.kind AND i.value = l.value AND NOT i.apart GROUP BY ALL""",
     )
     session.execute("DELETE FROM manual_members")
     session.execute(

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 import pyarrow as pa
 
 from segserver.records import Cursor
 from segserver.specs.targets import Target
-from segserver.store.session import Session
+from segserver.store.session import Session, compose
 from segserver.store.values import texts
+
+REMEMBERED = timedelta(days=30)
+"""How long what was dealt with is remembered: platforms repeat what they told us for some days."""
 
 # ---- reading -------------------------------------------------------------------------------------------------------
 
@@ -28,6 +31,18 @@ def cursor(session: Session, connection: str, stream: str) -> Cursor | None:
     """The saved place in a stream; None where nothing was read yet."""
     found = session.value("SELECT cursor FROM cursors WHERE connection = ? AND stream = ?", [connection, stream])
     return None if found is None else cast("Cursor", json.loads(str(found)))
+
+
+def forget_place(session: Session, connection: str, stream: str, event: str) -> None:
+    """Forget how far one event of a stream is read whose cursor holds a place for each; the caller's transaction."""
+    known = cursor(session, connection, stream) or {}
+    places = cast("Mapping[str, object]", known.get("events", {}))
+    if event in places:
+        places = {name: place for name, place in places.items() if name != event}
+        session.execute(
+            "UPDATE cursors SET cursor = ? WHERE connection = ? AND stream = ?",
+            [json.dumps({**known, "events": places}), connection, stream],
+        )
 
 
 def save_watermark(session: Session, connection: str, stream: str, complete_through: datetime) -> None:
@@ -301,3 +316,13 @@ def plan_changes(session: Session, plan_id: str) -> list[PlannedChange]:
 def set_plan_status(session: Session, plan_id: str, status: str) -> None:
     """Move a plan on."""
     session.execute("UPDATE plans SET status = ? WHERE plan_id = ?", [status, plan_id])
+
+
+def forget_done(session: Session, now: datetime) -> None:
+    """Let notifications and questions go that were dealt with so long ago that no platform sends them again."""
+    before = now - REMEMBERED
+    with session.inbox_lock, session.transaction():
+        for told, done, at in (("inbox", "inbox_done", "done_at"), ("asked", "answered", "answered_at")):
+            old = compose("SELECT id FROM {done} WHERE {at} < ?", done=done, at=at)
+            session.execute(compose("DELETE FROM {told} WHERE id IN ({old})", told=told, old=old), [before])
+            session.execute(compose("DELETE FROM {done} WHERE {at} < ?", done=done, at=at), [before])

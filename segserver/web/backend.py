@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from segserver.connectors.base import WebhookEvent
-from segserver.connectors.notifications import PushSender
 from segserver.plugin.hubspot import Action
 from segserver.plugin.hubspot_actions import Execution
 from segserver.plugin.marketo import Service
@@ -81,11 +80,11 @@ class Backend(Protocol):
         """
         ...
 
-    def push_sender(self, spec: ConnectionSpec) -> PushSender:
-        """Whose Pub/Sub messages a connection believes.
+    def google_key(self, kid: str) -> Mapping[str, object] | None:
+        """Google's public key of an id, as a JWK; None where Google has none.
 
         Raises:
-            SettingsError: the connection does not say, or its file of keys cannot be read.
+            RetryLater: Google does not answer.
         """
         ...
 

@@ -17,6 +17,7 @@ from segserver.connectors.notifications import (
     CHANNEL_TOKEN,
     export_events,
     push_event,
+    push_sender,
     signed_events,
     verify_channel,
     verify_push,
@@ -30,7 +31,7 @@ from segserver.connectors.signatures import (
     verify_hubspot,
     verify_marketo,
 )
-from segserver.errors import SettingsError
+from segserver.errors import RetryLater, SettingsError
 from segserver.specs.connections import ConnectionSpec
 from segserver.web.access import public_url
 from segserver.web.backend import Backend
@@ -55,7 +56,7 @@ def blueprint(backend: Backend, clock: Clock) -> Blueprint:
         except BadPayload as error:
             log.warning("a webhook for %s was refused: %s", name, error)
             abort(400, str(error))
-        except SettingsError as error:  # the sender tries again, and the cure is nobody else's business
+        except (SettingsError, RetryLater) as error:  # the sender tries again, and the cure is nobody else's business
             log.error("a webhook for %s could not be checked: %s", name, error)
             abort(503, "webhooks cannot be checked here yet; the server's log says what is missing")
         return jsonify(received=len(events), new=backend.accept(name, events))
@@ -81,7 +82,7 @@ def _ga4(backend: Backend, spec: ConnectionSpec, clock: Clock) -> Sequence[Webho
     if CHANNEL_TOKEN in request.headers:
         verify_channel(headers, backend.secret(spec, "channel_token"))
         return export_events(body)
-    verify_push(headers, backend.push_sender(spec), clock.now())
+    verify_push(headers, push_sender(spec), backend.google_key, clock.now())
     return [push_event(body)]
 
 

@@ -330,6 +330,7 @@ MODEL = """model again "Buys again"
 """
 
 
+@pytest.mark.long
 def test_a_model_that_cannot_be_trained_yet_is_tried_once_a_day_and_after_each_edit(place):
     def attempts():
         return sum(kind == "train" for kind in (one["kind"] for one in server.runs(50)))

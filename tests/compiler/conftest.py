@@ -212,6 +212,7 @@ class World:
         until: datetime | None = None,
         *,
         connection: str = "crm",
+        source_id: str = "1",
         known_at: datetime | None = None,
     ) -> None:
         """A trait with history had a value from one instant to another."""
@@ -219,6 +220,7 @@ class World:
             f"history_{trait}",
             contact_id=contact_id,
             connection=connection,
+            source_id=source_id,
             value=value,
             valid_from=since,
             valid_to=until,

@@ -233,7 +233,7 @@ def test_some_contacts_alone_have_the_rows_of_a_full_run(
     full = world.members(rules)
     some = world.members(rules, among="chosen", prefix="some ")
     assert some == {name: members & chosen for name, members in full.items()}
-    assert {str(row["contact_id"]) for row in world.rows('select * from "some segments"')} == chosen
+    assert {str(row["contact_id"]) for row in world.rows('select * from "some observed"')} == chosen
 
 
 def test_colleagues_are_looked_up_only_where_a_rule_asks_for_them() -> None:

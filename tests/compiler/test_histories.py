@@ -297,3 +297,37 @@ def test_segments_may_ask_about_their_own_past(world: World) -> None:
     world.change("a", "entered", "trial", ago(days=1))
     rules = program({"trial": WasIn("trial", WEEK), "again": InSegment("trial")})
     assert world.members(rules) == {"trial": {"a"}, "again": {"a"}}
+
+
+# ---- several records of one contact in one connection ---------------------------------------------------------------
+
+
+def test_a_record_without_a_value_takes_none_away(world: World) -> None:
+    life(world, "a", ("new", ago(days=90)), ("lead", ago(days=60)))
+    world.took("a", "stage", None, ago(days=5), None, source_id="2")
+    assert world.where(has_been("lead")) == "a"
+    assert world.where(changed()) == ""
+
+
+def test_of_several_records_the_value_that_changed_last_counts(world: World) -> None:
+    life(world, "a", ("new", ago(days=90)), ("lead", ago(days=80)))
+    world.took("a", "stage", "lead", ago(days=70), ago(days=5), source_id="2")
+    world.took("a", "stage", "customer", ago(days=5), None, source_id="2")
+    assert world.where(has_been("customer")) == "a"
+    assert world.where(has_been("lead")) == ""
+    assert world.where(changed("lead", "customer")) == "a"
+
+
+def test_what_one_record_forgets_another_may_know(world: World) -> None:
+    life(world, "a", ("lead", ago(days=80)))
+    world.took("a", "stage", "customer", ago(days=70), ago(days=5), source_id="2")
+    world.took("a", "stage", None, ago(days=5), None, source_id="2")
+    assert world.where(changed("customer", "lead")) == "a"
+    assert world.where(has_been("lead")) == "a"
+
+
+def test_of_two_records_that_change_at_once_the_larger_id_counts(world: World) -> None:
+    life(world, "a", ("new", ago(days=90)))
+    world.took("a", "stage", "mql", ago(days=5), None, source_id="2")
+    world.took("a", "stage", "zeal", ago(days=5), None, source_id="0")
+    assert world.where(has_been("mql")) == "a"

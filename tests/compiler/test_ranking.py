@@ -255,7 +255,7 @@ LIMITS = st.builds(Limit, st.integers(1, 6), st.none(), BY) | st.builds(Limit, s
 PERSON = st.tuples(VALUES, st.sampled_from(["FR", "DE"]), st.booleans(), st.booleans())
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     crowd=st.lists(PERSON, min_size=1, max_size=8),
     best=TOPS,

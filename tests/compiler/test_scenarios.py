@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from segserver.compiler.cadence import compile_scenarios
+from segserver.compiler.segments import compile_segments
 from segserver.rules.expressions.conditions import AnyOf, Comparison, InSegment, Likely
 from segserver.rules.expressions.history import Did, FirstDid, Regular, Sequence, SequenceStep
 from segserver.rules.expressions.values import Arithmetic, ComputedTrait, Measure, Score
@@ -140,6 +141,15 @@ def test_the_value_of_a_touch_reads_the_stored_score_of_the_serving_version(ente
     found = answers(entered, rules, versions={"buy": 2}, thresholds={"buy": 0.25})
     assert found == {"a": {"value": 2.5, "stop": True}, "b": {"value": None, "stop": False}}
     assert answers(entered, rules, versions={"buy": 1}, thresholds={"buy": 0.95})["a"] == {"value": 9.0, "stop": False}
+
+
+def test_one_segment_alone_asks_for_no_score_that_scenarios_read() -> None:
+    base = program(
+        {"rich": Comparison(">", trait("seats"), number(5))}, models=[model("buy", Feature("seats", trait("seats")))]
+    )
+    rules = rules_of(scenario("offer", value=Score("buy")), base=base)
+    assert list(compile_segments(rules, AS_OF, serving={"buy": 0.5}).scores) == ["buy"]
+    assert not compile_segments(rules, AS_OF, serving={"buy": 0.5}, only="rich").scores
 
 
 def test_without_a_serving_version_a_value_is_unknown(entered: World) -> None:

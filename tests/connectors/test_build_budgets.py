@@ -11,14 +11,29 @@ import pytest
 from segserver.clock import FixedClock
 from segserver.connectors import declarations
 from segserver.connectors.build import Connector, build
-from segserver.connectors.limits import Budgets
+from segserver.connectors.limits import AccountLimits, Budget, Budgets
 from segserver.errors import QuotaExhausted
+from segserver.sandbox.ga4.google import Google
 
 CRM = "kind: hubspot\ntoken: env:{token}\ncontacts:\n  identities: {{email: email}}\n"
 ENGAGE = (
     "kind: marketo\nclient_id: env:MARKETO_CLIENT_ID\nclient_secret: env:MARKETO_CLIENT_SECRET\n"
     "endpoint: {endpoint}\ncontacts:\n  identities: {{email: email}}\n"
 )
+GOOGLE = """\
+kind: ga4
+measurement_id: G-1
+api_secret: env:S
+service_account: env:KEY
+property: 1
+project: my-shop
+quota: 25%
+audiences: true
+custom_dimensions: true
+events:
+  view: {stream: export, type: page_view}
+  buyer: {stream: audience, audience: 7}
+"""
 API = "https://api.hubapi.com"
 READ = f"{API}/crm/objects/2026-03/contacts/batch/read"
 FIELDS = [{"rest": {"name": name}, "dataType": "string"} for name in ("id", "email", "updatedAt", "createdAt")]
@@ -38,6 +53,23 @@ def connector(clock, sleep, budgets) -> Callable[[str, str], Connector]:
         return build(spec, clock=clock, sleep=sleep, environ=ENVIRON, workspace_dir=Path(), budgets=budgets)
 
     return made
+
+
+def test_each_interface_of_google_has_limits_of_its_own(clock, sleep, monkeypatch) -> None:
+    """BigQuery's belong to the project, the others' to the property."""
+    told = {}
+    made = Budgets.budget
+
+    def noted(self: Budgets, name: str, account: str, limits: AccountLimits, quota: float, *rest, **more) -> Budget:
+        told[account] = (limits.concurrent, quota)
+        return made(self, name, account, limits, quota, *rest, **more)
+
+    monkeypatch.setattr(Budgets, "budget", noted)
+    spec, findings = declarations.load("web", GOOGLE, "connectors/web.yml")
+    assert spec is not None, findings
+    environ = {"KEY": Google(clock, 1).key_file(), "S": "secret"}
+    build(spec, clock=clock, sleep=sleep, environ=environ, workspace_dir=Path(), limits=True)
+    assert told == {"bigquery my-shop": (None, 0.25), "ga4 1": (10, 0.25), "ga4 admin 1": (None, 0.25)}
 
 
 def read(connector: Connector) -> None:

@@ -9,8 +9,10 @@ import pytest
 
 import segserver.connectors
 from segserver.connectors.declarations import load
-from segserver.connectors.schema import DATA_FILES, EVERY, KINDS, LATENCY, MARKETING_EMAIL, QUOTA, sections
+from segserver.connectors.schema import EVERY, KINDS, LATENCY, QUOTA, sections
+from segserver.connectors.schema_events import MARKETING_EMAIL
 from segserver.connectors.schema_fields import TypeName
+from segserver.connectors.schema_people import DATA_FILES
 from segserver.errors import render
 
 PACKAGE = Path(segserver.connectors.__file__).parent

@@ -19,6 +19,13 @@ service_account: env:GA4_SERVICE_ACCOUNT
 property: 1
 events: {view: {stream: export, type: page_view}}
 """
+GA4_AUDIENCE = """\
+kind: ga4
+service_account: env:GA4_SERVICE_ACCOUNT
+property: 1
+events:
+  buyer: {{{}}}
+"""
 HUBSPOT = """\
 kind: hubspot
 token: env:HUBSPOT_TOKEN
@@ -146,6 +153,18 @@ def test_a_file_with_many_mistakes_has_each_at_its_place() -> None:
         (GA4_READ + "project: my-project\nlocation: E U\n", [("bad-value", 6, 11)]),
         (GA4_READ + "project: my-project\nmost_bytes: 10 GB\n", [("wrong-type", 6, 13)]),
         (GA4_READ + "project: my-project\naudiences: true\n", [("missing-key", 1, 1)] * 2),
+        (GA4_AUDIENCE.format("stream: audience"), [("missing-key", 5, 3)]),
+        (GA4_AUDIENCE.format("stream: audience, audience: vip"), [("wrong-type", 5, 39)]),
+        (GA4_AUDIENCE.format("stream: audience, audience: 7, type: x"), [("unknown-key", 5, 42)]),
+        (GA4_AUDIENCE.format("stream: audience, audience: 7, where: {a: b}"), [("unknown-key", 5, 42)]),
+        (GA4_AUDIENCE.format("stream: audience, audience: 7, properties: {plan: x}"), [("bad-value", 5, 55)]),
+        (GA4_AUDIENCE.format("stream: export, type: x, audience: 7"), [("missing-key", 1, 1), ("unknown-key", 5, 36)]),
+        (GA4_AUDIENCE.format("stream: report"), [("missing-key", 5, 3)]),
+        (GA4_AUDIENCE.format("stream: report, contact: {a: x, b: y}"), [("bad-value", 5, 36)]),
+        (GA4_AUDIENCE.format("stream: report, contact: {a: x}, back: 0 days"), [("bad-duration", 5, 50)]),
+        (GA4_AUDIENCE.format("stream: report, contact: {a: x}, type: y"), [("unknown-key", 5, 44)]),
+        (GA4_AUDIENCE.format("stream: audience, audience: 7, back: 2 days"), [("unknown-key", 5, 42)]),
+        (GA4_AUDIENCE.format("stream: audience, audience: 7") + "quota: 0%\n", [("bad-value", 6, 8)]),
         (HUBSPOT + "endpoint: ftp://x\n", [("bad-value", 5, 11)]),
         (HUBSPOT + "endpoint: https://me:pw@x\n", [("secret-in-clear", 5, 11)]),
         (HUBSPOT + "endpoint: https://[x\n", [("bad-value", 5, 11)]),
@@ -259,10 +278,14 @@ def test_another_yaml_file_is_checked_against_its_own_keys() -> None:
             "api_secret": Variable("S"),
             "identity": "ga_client_id",
             "user_identity": None,
+            "quota": 0.5,
             "most_bytes": MOST_BYTES,
             "every": EVERY,
             "latency": EXPORT_LATENCY,
             "events": {},
+            "analytics_consent": None,
+            "ads_consent": None,
+            "custom_dimensions": False,
         },
         (),
     )

@@ -17,8 +17,8 @@ COLLECT = "https://www.google-analytics.com/mp/collect"
 TEXT = "{kind: ga4, measurement_id: G-ABC, api_secret: env:GA4_API_SECRET, audiences: true}"
 
 
-def write(name: str, value: str | None = "1", client: str = "1.2", kind: str = "user property") -> Write:
-    return Write(Target("web", kind, name), client, client, value)
+def write(name: str, value: str | None = "1", client: str = "1.2", kind: str = "user property", **more: Any) -> Write:
+    return Write(Target("web", kind, name), client, client, value, **more)
 
 
 def apply(destination: Destination, writes: Sequence[Write]) -> list[Outcome]:
@@ -66,11 +66,55 @@ def test_an_event_tells_of_each_property_who_entered_and_who_left(
     web: Destination, platform: responses.RequestsMock, sent: Any
 ) -> None:
     platform.post(COLLECT, status=204)
-    apply(web, [write("seg_a"), write("seg_b", None), write("seg_channel", "email")])
+    writes = [write("seg_a", segment=True), write("seg_b", None, segment=True), write("seg_channel", "email")]
+    apply(web, [*writes, write("seg_next_send", None)])
     events = sent(platform.calls[0])["events"]
     assert {event["name"] for event in events} == {"segserver_segment_update"}
     told = [(event["params"]["segment_key"], event["params"]["action"]) for event in events]
-    assert told == [("seg_a", "enter"), ("seg_b", "exit"), ("seg_channel", "update")]
+    left = ("seg_next_send", "update")
+    assert told == [("seg_a", "enter"), ("seg_b", "exit"), ("seg_channel", "update"), left]
+
+
+def test_what_is_sent_is_dated_so_that_an_older_value_never_wins(
+    web: Destination, platform: responses.RequestsMock, sent: Any
+) -> None:
+    platform.post(COLLECT, status=503)
+    platform.post(COLLECT, status=204)
+    apply(web, [write("seg_a")])
+    noon = 1795348800000000
+    assert [sent(call)["timestamp_micros"] for call in platform.calls] == [noon, noon]
+
+
+class TestConsent:
+    TEXT = f"{TEXT[:-1]}, analytics_consent: web_analytics, ads_consent: web_ads}}"
+
+    def test_nothing_is_sent_about_who_has_not_agreed_to_analytics(
+        self, connect: Callable[..., Connector], platform: responses.RequestsMock, sent: Any
+    ) -> None:
+        platform.post(COLLECT, status=204)
+        web = connect("web", self.TEXT).destination
+        assert web is not None
+        agreed = write("seg_a", client="3.4", agreed=frozenset({"web_analytics"}))
+        silent = [write("seg_a", client="1.2"), write("seg_b", None, client="5.6", agreed=frozenset({"web_ads"}))]
+        outcomes = {outcome.item: outcome for outcome in apply(web, [*silent, agreed])}
+        assert outcomes[agreed].status is Status.SENT
+        assert {outcomes[one].reason for one in silent} == {"the contact has not agreed to web_analytics"}
+        assert [sent(call)["client_id"] for call in platform.calls] == ["3.4"]
+
+    @pytest.mark.parametrize(("agreed", "word"), [({"web_ads"}, "GRANTED"), (set(), "DENIED")])
+    def test_advertising_is_granted_only_by_who_is_known_to_have_agreed(
+        self,
+        connect: Callable[..., Connector],
+        platform: responses.RequestsMock,
+        sent: Any,
+        agreed: set[str],
+        word: str,
+    ) -> None:
+        platform.post(COLLECT, status=204)
+        web = connect("web", self.TEXT).destination
+        assert web is not None
+        apply(web, [write("seg_a", agreed=frozenset({"web_analytics", *agreed}))])
+        assert sent(platform.calls[0])["consent"] == {"ad_user_data": word, "ad_personalization": word}
 
 
 @pytest.mark.parametrize(

@@ -169,6 +169,18 @@ def test_an_event_that_vanished_from_its_day_is_gone_and_one_that_came_late_is_t
     ]
 
 
+def test_what_a_day_holds_beyond_what_was_told_of_it_before_was_not_known_before(stage: Stage) -> None:
+    stage.clock.advance(timedelta(days=5))
+    stage.warehouse.export("20261120", [view(20, 8)])
+    stage.warehouse.export("20261121", [view(21, 8)], intraday=True)
+    assert {one.known_at for one in stage.pull()} == {None}
+    stage.clock.advance(timedelta(hours=1))
+    stage.warehouse.export("20261120", [view(20, 8), view(20, 9)])
+    stage.warehouse.export("20261121", [view(21, 8), view(21, 9)])
+    late = {one.known_at for one in stage.pull() if one.occurred_at.hour == 9}
+    assert late == {stage.clock.now()}
+
+
 def test_a_day_that_did_not_change_is_not_read_again_and_an_old_one_never(stage: Stage) -> None:
     days = range(10, 10 + REWRITTEN + 2)
     for day in days:

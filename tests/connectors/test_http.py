@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import logging
 import random
 from collections.abc import Callable
@@ -45,6 +47,22 @@ def test_json_goes_out_and_comes_back(client: HttpClient, platform: responses.Re
     assert request.headers["Authorization"] == "Bearer pat-secret"
     assert request.url == f"{URL}?id=1&id=2"
     assert request.body == b'{"name": "x"}'
+
+
+def test_a_compressed_answer_is_read(client: HttpClient, platform: responses.RequestsMock) -> None:
+    body = gzip.compress(json.dumps({"id": 7}).encode())
+    platform.get(URL, body=body, headers={"Content-Encoding": "gzip"}, auto_calculate_content_length=True)
+    assert client.request(Call("GET", "/things")).json() == {"id": 7}
+    assert "gzip" in platform.calls[0].request.headers["Accept-Encoding"]
+
+
+def test_a_very_long_key_goes_out_whole(
+    clock: FixedClock, sleep: Callable[[float], None], platform: responses.RequestsMock
+) -> None:
+    key = "k" * 2_000
+    platform.get(URL, json={})
+    HttpClient(BASE, account="crm", clock=clock, sleep=sleep, auth=Bearer(key)).request(Call("GET", "/things"))
+    assert platform.calls[0].request.headers["Authorization"] == f"Bearer {key}"
 
 
 @pytest.mark.parametrize("status", [408, 423, 429, 477, 500, 502, 503, 504])

@@ -151,8 +151,8 @@ def test_a_subscription_is_named_by_its_number() -> None:
 @pytest.mark.parametrize(
     ("event", "code", "message"),
     [
-        ("{stream: occurrences}", "missing-key", "occurrences need type:"),
-        ("{stream: occurrences, type: e_visited_page, at: x}", "unknown-key", "occurrences have no at:"),
+        ("{stream: occurrences}", "missing-key", "the stream occurrences needs type:"),
+        ("{stream: occurrences, type: e_visited_page, at: x}", "unknown-key", "the stream occurrences has no at:"),
         ("{stream: marketing_email, type: OPENED}", "bad-value", "type cannot be 'OPENED'"),
     ],
 )

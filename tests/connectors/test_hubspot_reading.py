@@ -14,7 +14,17 @@ import responses
 
 from segserver.connectors.build import Connector
 from segserver.errors import RetryLater, SettingsError
-from segserver.records import AccountGone, AccountRecord, Change, ContactRecord, Deletion, EventGone, EventRecord, Merge
+from segserver.records import (
+    AccountGone,
+    AccountRecord,
+    Change,
+    ContactRecord,
+    Deletion,
+    Erasure,
+    EventGone,
+    EventRecord,
+    Merge,
+)
 
 API = "https://api.hubapi.com"
 CONTACTS = f"{API}/crm/objects/2026-03/contacts"
@@ -322,10 +332,11 @@ class TestFreshCopies:
         platform.post(f"{CONTACTS}/batch/read", json=page(contact(1)) | {"errors": [missing]}, status=207)
         in_bin = {"id": "2", "archivedAt": "2026-11-01T00:00:00Z", "properties": {}}
         platform.post(f"{CONTACTS}/batch/read", json=page(in_bin), status=207)
+        platform.get(f"{CONTACTS}/3", status=404, json={"category": "OBJECT_NOT_FOUND"})
         record, archived, purged = self.read(plain, ["1", "2", "3"])
         assert record.source_id == "1"
         assert archived == Deletion("2", datetime(2026, 11, 1))
-        assert purged == Deletion("3", NOW)
+        assert purged == Erasure("3")
         assert query(platform.calls[1])["archived"] == ["true"]
 
     def test_an_id_that_was_merged_away_is_no_deletion(

@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 
 from segserver.errors import RetryLater, SettingsError
-from segserver.records import AccountGone, AccountRecord, ContactRecord, Deletion, EventGone, EventRecord, Merge
+from segserver.records import (
+    AccountGone,
+    AccountRecord,
+    ContactRecord,
+    Deletion,
+    Erasure,
+    EventGone,
+    EventRecord,
+    Merge,
+)
 
 ADA, BEN, CLEO = "100001", "100002", "100003"
 NOW = datetime(2026, 11, 22, 12, 0)
@@ -116,11 +125,30 @@ class TestContacts:
         assert Merge(ADA, (BEN,), NOW) in items
         assert not any(isinstance(item, Deletion) for item in items)
 
-    def test_an_erased_contact_is_a_deletion(self, hubspot: Any) -> None:
+    def test_an_erased_contact_is_told_as_erased(self, hubspot: Any) -> None:
         crm = hubspot.connect(PLAIN)
         hubspot.sandbox.delete_contact(BEN, for_privacy=True)
         assert crm.source is not None
-        assert crm.source.read_contacts([BEN]) == [Deletion(BEN, NOW)]
+        assert crm.source.read_contacts([BEN]) == [Erasure(BEN)]
+
+    def test_a_contact_that_leaves_the_bin_between_two_readings_is_not_taken_for_erased(self, hubspot: Any) -> None:
+        crm = hubspot.connect(PLAIN)
+        hubspot.sandbox.delete_contact(BEN)
+        seen = hubspot.sandbox.requests.watchers
+
+        def restore(exchange: Any) -> None:
+            seen.remove(restore)
+            hubspot.account.restore_contact(BEN)
+
+        seen.append(restore)
+        assert crm.source is not None
+        assert set(by_id(crm.source.read_contacts([BEN]))) == {BEN}
+
+    def test_a_fresh_copy_says_when_it_was_seen_and_a_page_does_not(self, hubspot: Any) -> None:
+        crm = hubspot.connect(PLAIN)
+        assert {one.seen_at for one in by_id(hubspot.pull(crm, "contacts")).values()} == {None}
+        assert crm.source is not None
+        assert by_id(crm.source.read_contacts([BEN]))[BEN].seen_at == NOW
 
     def test_a_restored_contact_comes_back(self, hubspot: Any) -> None:
         crm = hubspot.connect(PLAIN)
@@ -329,7 +357,7 @@ class TestJournal:
 
     def test_an_erased_contact_is_forgotten_though_no_list_shows_it(self, hubspot: Any, crm: Any) -> None:
         hubspot.sandbox.delete_contact(BEN, for_privacy=True)
-        assert Deletion(BEN, hubspot.clock.now()) in hubspot.pull(crm, "journal")
+        assert Erasure(BEN) in hubspot.pull(crm, "journal")
 
     def test_a_restored_contact_comes_back(self, hubspot: Any, crm: Any) -> None:
         hubspot.sandbox.delete_contact(BEN)
@@ -414,7 +442,7 @@ class TestJournal:
         hubspot.sandbox.delete_contact(BEN, for_privacy=True)
         hubspot.later(days=2)
         hubspot.forget("journal")
-        assert Deletion(BEN, hubspot.clock.now()) in hubspot.pull(crm, "journal")
+        assert Erasure(BEN) in hubspot.pull(crm, "journal")
 
     def test_reading_everything_again_goes_on_where_it_was_cut_short(self, hubspot: Any, crm: Any) -> None:
         hubspot.later(days=4)

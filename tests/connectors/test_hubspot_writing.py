@@ -26,6 +26,12 @@ CHANNEL = Target("crm", "property", "segserver_channel")
 CAP = Target("crm", "property", "segserver_frequency_cap")
 
 FOUND = {"list": {"listId": "31", "name": "hot leads", "processingType": "MANUAL"}}
+CONSENTING = """
+    kind: hubspot
+    token: env:HUBSPOT_TOKEN
+    contacts: {identities: {email: email}, consent: {sms: {from: sms_consent, means: granted}}}
+    audiences: true
+"""
 NOTHING_MISSING: dict[str, list[str]] = {"recordsIdsAdded": [], "recordIdsRemoved": [], "recordIdsMissing": []}
 KNOWN = {"results": [{"name": "segserver_channel"}, {"name": "segserver_frequency_cap"}]}
 
@@ -188,9 +194,13 @@ class TestProperties:
         assert outcome.status is Status.REJECTED
         assert "archived property of this name" in str(outcome.reason)
 
-    def test_an_opt_out_is_never_written(self, crm: Destination, platform: responses.RequestsMock) -> None:
-        targets = [Target("crm", "property", name) for name in ("hs_email_optout", "hs_email_optout_77")]
-        outcomes = apply(crm, [write(target, 1, "true") for target in targets])
+    def test_an_opt_out_is_never_written(
+        self, connect: Callable[..., Connector], platform: responses.RequestsMock
+    ) -> None:
+        crm = connect("crm", CONSENTING).destination
+        assert crm is not None
+        targets = [Target("crm", "property", name) for name in ("hs_email_optout", "hs_email_optout_77", "sms_consent")]
+        outcomes = apply(crm, [write(target, 1, value) for target in targets for value in ("true", None)])
         assert {(one.status, one.reason) for one in outcomes} == {
             (Status.REJECTED, "an opt-out is the contact's own word and is never written")
         }

@@ -84,6 +84,7 @@ def within(instants: list[datetime], minutes: float) -> int:
     return sum(at < NOW + timedelta(minutes=minutes) for at in instants)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("limits", "kind"), [(HUBSPOT, "hubspot"), (MARKETO, "marketo")])
 @pytest.mark.parametrize("quota", [0.07, 0.5, 1.0])
 def test_ten_minutes_of_several_threads_are_never_refused_and_use_nine_tenths_of_the_share(limits, kind, quota) -> None:

@@ -88,6 +88,7 @@ class TestFirstLoad:
         assert {item.traits["city"] for item in items} == {'Aix "les"\nBains'}
         assert (cursor["phase"], asked(sandbox, "create.json")) == ("changes", 2)
 
+    @pytest.mark.long
     def test_an_account_without_leads_is_read_to_its_end(self, clock: FixedClock, connect: Callable[..., Any]) -> None:
         empty = Sandbox(clock, Population((), (), ()))
         with empty.serve() as server:

@@ -435,6 +435,17 @@ def test_a_query_too_long_for_an_address_goes_as_a_form(engage: Connector, typed
     assert parse_qs(typed.calls[-1].request.body)["nextPageToken"] == [long]
 
 
+def test_we_wait_longer_for_an_answer_than_marketo_works_on_it(
+    engage: Connector, typed: responses.RequestsMock
+) -> None:
+    typed.get(PAGING, json=ok(nextPageToken="T0"))
+    typed.get(ACTIVITIES, json=ok(nextPageToken="T1", moreResult=False))
+    pull(engage, "activities")
+    waits = {call.request.url.split("?")[0]: call.request.req_kwargs["timeout"][1] for call in typed.calls}
+    assert waits[PAGING] > 300
+    assert waits[ACTIVITIES] > 90
+
+
 class TestRefusals:
     def opened(self, engage: Connector) -> Any:
         stream = engage.source._streams["activities"]

@@ -124,6 +124,15 @@ class TestLists:
         assert form["name"] == ["hot"]
         assert json.loads(form["folder"][0]) == {"id": 12, "type": "Program"}
 
+    def test_a_list_that_exists_already_after_a_lost_answer_is_used(
+        self, engage: Destination, platform: responses.RequestsMock
+    ) -> None:
+        platform.get(BY_NAME, json=ok())
+        platform.get(BY_NAME, json=ok({"id": 9}))
+        platform.post(CREATE, json=refused("709", "Static list name already exists"))
+        platform.post(MEMBERS, json=ok({"id": 1, "status": "added"}))
+        assert statuses(apply(engage, [write(LIST, 1, "member")])) == {"c1": "confirmed"}
+
     def test_outcomes_are_read_record_by_record(self, engage: Destination, platform: responses.RequestsMock) -> None:
         def skipped(number: int, code: str) -> dict[str, Any]:
             return {"id": number, "status": "skipped", "reasons": [{"code": code, "message": "..."}]}
@@ -190,6 +199,33 @@ class TestFields:
         apply(engage, [write(CHANNEL, 1, "email")])
         made = {"displayName": "Segserver channel", "name": "segserver_channel", "dataType": "string"}
         assert sent(platform.calls[2]) == {"input": [made]}
+
+    def test_consent_is_never_written(
+        self, connect: Callable[..., Connector], platform: responses.RequestsMock, sent: Any
+    ) -> None:
+        consent = "contacts: {identities: {email: email}, consent: {sms: {from: smsOptIn, means: granted}}}"
+        engage = connect("engage", TEXT.replace("contacts: {identities: {email: email}}", consent)).destination
+        assert engage is not None
+        names = ("unsubscribed", "Unsubscribed", "emailInvalid", "blackListed", "marketingSuspended", "smsOptIn")
+        targets = [Target("engage", "property", name) for name in names]
+        platform.get(DESCRIBE, json=ok({"rest": {"name": "segserver_channel"}, "dataType": "string"}))
+        platform.post(LEADS, json=ok({"id": 1, "status": "updated"}))
+        writes = [write(target, 1, value) for target in targets for value in ("true", None)]
+        *refusals, good = apply(engage, [*writes, write(CHANNEL, 1, "email")])
+        assert {(one.status, one.reason) for one in refusals} == {
+            (Status.REJECTED, "an opt-out is the contact's own word and is never written")
+        }
+        assert good.status is Status.CONFIRMED
+        assert sent(platform.calls[-1])["input"] == [{"id": 1, "segserver_channel": "email"}]
+
+    def test_a_field_that_exists_already_after_a_lost_answer_is_used(
+        self, engage: Destination, platform: responses.RequestsMock
+    ) -> None:
+        platform.get(DESCRIBE, json=ok({"rest": {"name": "email"}, "dataType": "email"}))
+        platform.get(DESCRIBE, json=ok({"rest": {"name": "segserver_channel"}, "dataType": "string"}))
+        platform.post(SCHEMA, json=refused("1017", "Field already exists"))
+        platform.post(LEADS, json=ok({"id": 1, "status": "updated"}))
+        assert statuses(apply(engage, [write(CHANNEL, 1, "email")])) == {"c1": "confirmed"}
 
     def test_skipped_leads_carry_marketos_reason(self, engage: Destination, platform: responses.RequestsMock) -> None:
         platform.get(DESCRIBE, json=ok({"rest": {"name": "segserver_channel"}, "dataType": "string"}))

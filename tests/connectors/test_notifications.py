@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
+import responses
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 
-from segserver.clock import to_epoch_ms
+from segserver.clock import FixedClock, to_epoch_ms
 from segserver.connectors.declarations import load
+from segserver.connectors.google_keys import google_keys
 from segserver.connectors.notifications import (
     PushSender,
     export_events,
@@ -25,7 +29,8 @@ from segserver.connectors.notifications import (
     verify_signed,
 )
 from segserver.connectors.signatures import BadPayload, BadSignature
-from segserver.errors import SettingsError
+from segserver.errors import RetryLater, SettingsError
+from segserver.specs.connections import ConnectionSpec
 
 NOW = datetime(2026, 3, 1, 12)
 SECRET = "shared"
@@ -114,12 +119,13 @@ def _number(value: int) -> str:
     return _text(value.to_bytes((value.bit_length() + 7) // 8, "big"))
 
 
-def _jwks() -> dict[str, object]:
+def _jwk(kid: str = "k1") -> dict[str, object]:
     public = KEY.public_key().public_numbers()
-    return {"keys": [{"kty": "RSA", "kid": "k1", "alg": "RS256", "n": _number(public.n), "e": _number(public.e)}]}
+    return {"kty": "RSA", "kid": kid, "alg": "RS256", "n": _number(public.n), "e": _number(public.e)}
 
 
-SENDER = PushSender("https://segments.example.com/hooks/web", "push@project.iam.gserviceaccount.com", _jwks())
+SENDER = PushSender("https://segments.example.com/hooks/web", "push@project.iam.gserviceaccount.com")
+KEYS = {"k1": _jwk()}
 CLAIMS = {
     "iss": "https://accounts.google.com",
     "aud": SENDER.audience,
@@ -137,7 +143,7 @@ def _token(claims: dict = CLAIMS, header: dict = HEADER, key: rsa.RSAPrivateKey 
 
 
 def test_a_token_of_google_for_us_is_believed() -> None:
-    verify_push({"authorization": f"Bearer {_token()}"}, SENDER, NOW)
+    verify_push({"authorization": f"Bearer {_token()}"}, SENDER, KEYS.get, NOW)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +156,7 @@ def test_a_token_of_google_for_us_is_believed() -> None:
         (_token(hashed=SHA384()), "signature is not Google's"),
         (_token(header=HEADER | {"alg": "none"}), "not signed by RS256"),
         (_token(header=HEADER | {"alg": "HS256"}), "not signed by RS256"),
-        (_token(header=HEADER | {"kid": "k2"}), "fetch Google's keys again"),
+        (_token(header=HEADER | {"kid": "k2"}), "a key that Google does not have"),
         (_token(CLAIMS | {"iss": "https://accounts.example.com"}), "not issued by Google"),
         (_token(CLAIMS | {"aud": "https://elsewhere.example.com"}), "another audience"),
         (_token(CLAIMS | {"email": "other@project.iam.gserviceaccount.com"}), "another account"),
@@ -164,7 +170,7 @@ def test_a_token_of_google_for_us_is_believed() -> None:
 )
 def test_any_other_token_is_refused(token: str, says: str) -> None:
     with pytest.raises(BadSignature, match=says):
-        verify_push({"Authorization": f"Bearer {token}"}, SENDER, NOW)
+        verify_push({"Authorization": f"Bearer {token}"}, SENDER, KEYS.get, NOW)
 
 
 def test_a_message_says_that_there_is_new_data_and_its_content_is_not_kept() -> None:
@@ -185,29 +191,69 @@ def test_another_envelope_is_refused(body: bytes) -> None:
         push_event(body)
 
 
-def _web(text: str, tmp_path):
+def _web(text: str) -> ConnectionSpec:
     source = f"kind: ga4\nmeasurement_id: G-1\napi_secret: env:S\n{text}"
     spec, findings = load("web", source, "connectors/web.yml")
     assert not findings
-    return lambda: push_sender(spec, tmp_path)
+    assert spec is not None
+    return spec
 
 
-def test_the_file_of_keys_is_read_each_time(tmp_path) -> None:
-    sender = _web(
-        "push_audience: https://a.example/hooks/web\npush_account: p@x.example\npush_keys: keys.json\n", tmp_path
-    )
-    with pytest.raises(SettingsError, match=r"keys\.json cannot be read"):
-        sender()
-    (tmp_path / "keys.json").write_text(json.dumps(_jwks()), encoding="utf-8")
-    assert sender() == PushSender("https://a.example/hooks/web", "p@x.example", _jwks())
-    (tmp_path / "keys.json").write_text("[]", encoding="utf-8")
-    with pytest.raises(SettingsError, match="not a JWK set"):
-        sender()
+def test_a_connection_says_whom_it_believes() -> None:
+    spec = _web("push_audience: https://a.example/hooks/web\npush_account: p@x.example\n")
+    assert push_sender(spec) == PushSender("https://a.example/hooks/web", "p@x.example")
+    with pytest.raises(SettingsError, match=r"push_audience: and push_account:"):
+        push_sender(_web(""))
 
 
-def test_a_connection_without_a_sender_says_what_is_missing(tmp_path) -> None:
-    with pytest.raises(SettingsError, match=r"push_audience:, push_account: and push_keys:"):
-        _web("", tmp_path)()
+# ---- Google's keys -------------------------------------------------------------------------------------------------
+
+CERTS = "https://www.googleapis.com/oauth2/v3/certs"
+
+
+@pytest.fixture
+def google() -> Iterator[responses.RequestsMock]:
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mocked:
+        yield mocked
+
+
+def test_googles_keys_are_fetched_once_an_hour(google: responses.RequestsMock) -> None:
+    clock = FixedClock(NOW)
+    keys = google_keys({}, clock)
+    google.get(CERTS, json={"keys": [_jwk(), {"kty": "EC", "kid": "curve"}]})
+    assert keys.find("k1") == _jwk()
+    assert keys.find("curve") is None
+    assert len(google.calls) == 1
+    clock.advance(timedelta(minutes=59))
+    keys.find("k1")
+    assert len(google.calls) == 1
+    clock.advance(timedelta(minutes=1))
+    keys.find("k1")
+    assert len(google.calls) == 2
+
+
+def test_an_unknown_key_is_asked_for_at_most_once_a_minute(google: responses.RequestsMock) -> None:
+    clock = FixedClock(NOW)
+    keys = google_keys({}, clock)
+    google.get(CERTS, json={"keys": [_jwk()]})
+    google.get(CERTS, json={"keys": [_jwk(), _jwk("k2")]})
+    keys.find("k1")
+    assert [keys.find("k2") for _ in range(50)] == [None] * 50
+    assert len(google.calls) == 1
+    clock.advance(timedelta(minutes=1))
+    assert keys.find("k2") == _jwk("k2")
+
+
+@pytest.mark.parametrize("answer", [{"status": 500}, {"status": 404}, {"json": []}, {"json": {"keys": None}}])
+def test_while_google_does_not_answer_nothing_is_decided(google: responses.RequestsMock, answer: Any) -> None:
+    google.get(CERTS, **answer)
+    with pytest.raises(RetryLater):
+        google_keys({}, FixedClock(NOW)).find("k1")
+
+
+def test_the_keys_come_from_what_stands_in_for_google(google: responses.RequestsMock) -> None:
+    google.get("http://127.0.0.1:9/google/oauth2/v3/certs", json={"keys": [_jwk()]})
+    assert google_keys({"GA4_GOOGLE_ENDPOINT": "http://127.0.0.1:9/google"}, FixedClock(NOW)).find("k1")
 
 
 # ---- audience exports ----------------------------------------------------------------------------------------------
@@ -231,7 +277,7 @@ def test_an_export_without_a_state_is_refused() -> None:
         export_events(b'{"name": "properties/1/audienceLists/2"}')
 
 
-@pytest.mark.parametrize("given", ["push_audience: a", "push_account: a@b.example", "push_keys: keys.json"])
+@pytest.mark.parametrize("given", ["push_audience: a", "push_account: a@b.example"])
 def test_a_part_of_what_names_the_sender_is_a_finding_at_its_place(given: str) -> None:
     source = f"kind: ga4\nmeasurement_id: G-1\napi_secret: env:S\n{given}\n"
     _, (finding,) = load("web", source, "connectors/web.yml")

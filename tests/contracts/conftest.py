@@ -16,7 +16,7 @@ from textwrap import dedent
 
 import pytest
 
-from segserver.clock import FixedClock
+from segserver.clock import FixedClock, to_epoch_ms
 from segserver.connectors import declarations, files_pull
 from segserver.connectors.build import Connector, build
 from segserver.connectors.calls import Answer, Call, Lost
@@ -35,6 +35,8 @@ FILE_ROWS = 50
 SOURCES = ("hubspot", "marketo", "files")
 DESTINATIONS = ("hubspot", "marketo", "ga4", "files")
 PLATFORMS = ("hubspot", "marketo", "ga4")
+EXPORT = "ga4 export"
+"""Google Analytics as it is read."""
 
 
 # ---- what leaves the house ------------------------------------------------------------------------------------------
@@ -350,6 +352,71 @@ class Ga4Subject(Served):
         return {one: str(values[place.name]) for one, values in clients if values.get(place.name, "0") != "0"}
 
 
+class Ga4ExportSubject(Served):
+    """What a property exports: events and no contacts, so it is read and not asked for anybody."""
+
+    name = "web"
+    declaration = """\
+        kind: ga4
+        service_account: env:GA4_SERVICE_ACCOUNT
+        property: 424242
+        project: sandbox-project
+        events:
+          page_view:
+            stream: export
+            type: page_view
+            properties: {page: page_location, device: device.category}
+          purchase:
+            stream: export
+            type: purchase
+            properties: {amount: {from: ecommerce.purchase_revenue, type: number},
+                         products: {from: items.item_name, type: list of text}}
+          web_day:
+            stream: report
+            contact: {ga_client_id: "customUser:client_id"}
+            back: 5 days
+            properties: {sessions: {type: number}, channel: {from: sessionDefaultChannelGroup}}
+        """
+
+    def furnish(self):
+        self.sandbox.ga4.rows_per_page = 60
+        for day in (20, 21):
+            self._export(day, [self._event(day, number) for number in range(PEOPLE)])
+        self.sandbox.ga4.reports.rows_per_page = 60
+        self.sandbox.ga4.reports.facts += [
+            {
+                "date": f"202611{day}",
+                "customUser:client_id": f"{100_000_000 + number}.1700000000",
+                "sessions": 1 + number % 3,
+                "sessionDefaultChannelGroup": "Direct",
+            }
+            for day in (19, 21)
+            for number in range(PEOPLE)
+        ]
+
+    def _export(self, day, events):
+        self.sandbox.ga4.warehouse.export(f"202611{day}", events)
+
+    @staticmethod
+    def _event(day, number):
+        at = to_epoch_ms(datetime(2026, 11, day) + timedelta(minutes=10 * (number // 2))) * 1000
+        here = {"event_timestamp": at, "user_pseudo_id": f"{100_000_000 + number}.1700000000"}
+        if number % 3:
+            return {"event_name": "page_view", "event_params": {"page_location": "/a"}, **here} | {
+                "device": {"category": "mobile", "web_info": {"browser": "X"}}
+            }
+        bought = {"transaction_id": str(number), "purchase_revenue": 9.5, "total_item_quantity": 1}
+        items = [{"item_id": "1", "item_name": "Coffee", "price": 9.5}]
+        return {"event_name": "purchase", "ecommerce": bought, "items": items, **here}
+
+    def withdraw(self):
+        """Google writes a day anew, without its last event; returns the kind of that event and its day."""
+        kept = [self._event(21, number) for number in range(PEOPLE)]
+        gone = kept.pop()
+        self._export(21, kept)
+        return gone["event_name"], "20261121"
+
+
 class FilesSubject(Subject):
     name = "shop"
     declaration = """\
@@ -457,7 +524,7 @@ class FilesSubject(Subject):
         return {json.dumps(one, sort_keys=True, separators=(",", ":")): "member" for one in named}
 
 
-_SERVED = {"hubspot": HubSpotSubject, "marketo": MarketoSubject, "ga4": Ga4Subject}
+_SERVED = {"hubspot": HubSpotSubject, "marketo": MarketoSubject, "ga4": Ga4Subject, EXPORT: Ga4ExportSubject}
 
 
 @pytest.fixture(scope="session")
@@ -499,6 +566,12 @@ def open_subject(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator:
 @pytest.fixture(params=SOURCES)
 def readable(request, open_subject, population) -> Subject:
     """Each connector that is a source."""
+    return open_subject(request.param, population)
+
+
+@pytest.fixture(params=[*SOURCES, EXPORT])
+def streamed(request, open_subject, population) -> Subject:
+    """Each connector that is a source, also where it has events and no contacts."""
     return open_subject(request.param, population)
 
 

@@ -96,6 +96,7 @@ def test_hubspot_takes_a_thousand_members_of_a_list_and_a_hundred_contacts_a_cal
         assert len(traffic.to("/batch/update")) == ceil(contacts / 100)
 
 
+@pytest.mark.long
 @few
 @given(wanted=lists, contacts=numbers, properties=st.integers(1, 4))
 @example(wanted=[(650, 650), (1, 0)], contacts=301, properties=3)

@@ -45,6 +45,7 @@ def push(subject, destination, until):
     return {outcome.status for batch in takewhile(lambda _: subject.now < until, batches) for outcome in batch}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("kind", "allowance"), [("hubspot", HUBSPOT), ("marketo", MARKETO)])
 def test_ten_minutes_of_pushing_are_never_refused_and_use_our_share(open_subject, crowd, traffic, kind, allowance):
     subject = open_subject(kind, crowd, Limits())
@@ -120,6 +121,7 @@ def connectors(subject, environ, simulation):
     return made
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("kind", "allowance"), [("hubspot", HUBSPOT), ("marketo", MARKETO)])
 def test_two_connections_and_webhooks_share_one_account(open_subject, crowd, traffic, kind, allowance):
     simulation = Simulation(NOW)

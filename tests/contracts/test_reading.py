@@ -9,7 +9,16 @@ from itertools import islice
 
 import pytest
 
-from segserver.records import AccountGone, AccountRecord, ContactRecord, Deletion, EventGone, EventRecord, Merge
+from segserver.records import (
+    AccountGone,
+    AccountRecord,
+    ContactRecord,
+    Deletion,
+    EventGone,
+    EventRecord,
+    EventsWithin,
+    Merge,
+)
 from segserver.specs.types import Kind
 
 NOW = datetime(2026, 11, 22, 12, 0)
@@ -45,6 +54,11 @@ def items(pages):
     return [item for page in pages for item in page.items]
 
 
+def records(pages):
+    """What is told of contacts, accounts and events, without the stretches that it is all of."""
+    return [item for item in items(pages) if not isinstance(item, EventsWithin)]
+
+
 def key(item):
     match item:
         case ContactRecord():
@@ -57,6 +71,8 @@ def key(item):
             return "merge", item.survivor, item.losers
         case AccountRecord() | AccountGone():
             return "account", item.key
+        case EventsWithin():
+            return "within", item.event, item.low, item.high
 
 
 def cuts(pages):
@@ -88,14 +104,14 @@ def keepsake(readings):
     return contacts, events, accounts
 
 
-def test_a_pull_of_each_stream_ends_with_the_instant_it_was_asked_for(readable):
-    for stream, pages in pull_all(readable).items():
-        assert items(pages) or stream in readable.quiet, stream
-        assert [page.complete_through for page in pages] == [None] * (len(pages) - 1) + [readable.now]
+def test_a_pull_of_each_stream_ends_with_the_instant_it_was_asked_for(streamed):
+    for stream, pages in pull_all(streamed).items():
+        assert items(pages) or stream in streamed.quiet, stream
+        assert [page.complete_through for page in pages] == [None] * (len(pages) - 1) + [streamed.now]
 
 
-def test_no_record_comes_twice_in_a_first_pull(readable):
-    for pages in pull_all(readable).values():
+def test_no_record_comes_twice_in_a_first_pull(streamed):
+    for pages in pull_all(streamed).values():
         keys = [key(item) for item in items(pages)]
         assert len(keys) == len(set(keys))
 
@@ -106,26 +122,27 @@ def test_everybody_at_the_source_comes(readable):
     assert len(items(pages)) == len(readable.known())
 
 
-def test_every_page_can_be_asked_for_again(readable):
-    for stream, pages in pull_all(readable).items():
+@pytest.mark.long
+def test_every_page_can_be_asked_for_again(streamed):
+    for stream, pages in pull_all(streamed).items():
         starts = [None, *(pages[number].cursor for number in cuts(pages))]
         for cursor in starts:
-            once = pull(readable.source(), stream, cursor, readable.now)
-            again = pull(readable.source(), stream, cursor, readable.now)
+            once = pull(streamed.source(), stream, cursor, streamed.now)
+            again = pull(streamed.source(), stream, cursor, streamed.now)
             assert [page.items for page in once] == [page.items for page in again]
 
 
-def test_reading_leaves_the_cursor_it_was_given_alone(readable):
-    for stream, pages in pull_all(readable).items():
+def test_reading_leaves_the_cursor_it_was_given_alone(streamed):
+    for stream, pages in pull_all(streamed).items():
         cursor = pages[0].cursor
         before = repr(cursor)
-        pull(readable.source(), stream, cursor, readable.now)
+        pull(streamed.source(), stream, cursor, streamed.now)
         assert repr(cursor) == before
 
 
-def test_cursors_of_pages_do_not_change_when_reading_goes_on(readable):
-    for stream in readable.source().streams():
-        pages = readable.source().read(stream, None, readable.now)
+def test_cursors_of_pages_do_not_change_when_reading_goes_on(streamed):
+    for stream in streamed.source().streams():
+        pages = streamed.source().read(stream, None, streamed.now)
         seen = [(page.cursor, repr(page.cursor)) for page in pages]
         assert all(repr(cursor) == text for cursor, text in seen)
 
@@ -139,18 +156,18 @@ def begin(subject, stream, count):
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
-def test_a_pull_that_was_cut_goes_on_without_losing_or_repeating(readable, count):
-    for stream in readable.source().streams():
-        begun = begin(readable, stream, count)
-        kept = [key(item) for item in items(begun)]
-        rest = [key(item) for item in items(pull(readable.source(), stream, begun[-1].cursor, readable.now))]
-        whole = [key(item) for item in items(pull(readable.source(), stream, None, readable.now))]
+def test_a_pull_that_was_cut_goes_on_without_losing_or_repeating(streamed, count):
+    for stream in streamed.source().streams():
+        begun = begin(streamed, stream, count)
+        kept = [key(item) for item in records(begun)]
+        rest = [key(item) for item in records(pull(streamed.source(), stream, begun[-1].cursor, streamed.now))]
+        whole = [key(item) for item in records(pull(streamed.source(), stream, None, streamed.now))]
         assert {*kept, *rest} == set(whole)
-        assert len(kept) + len(rest) - len(whole) <= readable.repeats
+        assert len(kept) + len(rest) - len(whole) <= streamed.repeats
 
 
 @pytest.mark.parametrize(("kind", "happening"), HAPPENINGS)
-@pytest.mark.parametrize("count", [1, 3, 8])
+@pytest.mark.parametrize("count", [1, pytest.param(3, marks=pytest.mark.long), 8])
 def test_what_happens_while_a_pull_is_interrupted_is_not_lost(open_subject, population, kind, happening, count):
     readable = open_subject(kind, population)
     kept = {stream: begin(readable, stream, count) for stream in readable.source().streams()}
@@ -182,8 +199,8 @@ def second_pull(subject, happen=lambda: None):
     return about, {stream: items(listed) for stream, listed in pages.items()}
 
 
-def test_nothing_new_brings_nothing(readable):
-    _, later = second_pull(readable)
+def test_nothing_new_brings_nothing(streamed):
+    _, later = second_pull(streamed)
     assert not any(later.values())
 
 
@@ -219,15 +236,15 @@ def test_an_event_that_is_not_meant_any_more_is_withdrawn(open_subject, populati
     assert EventGone(event, gone) in withdrawn
 
 
-def test_values_are_of_the_types_declared(readable):
-    connector = readable.connector()
+def test_values_are_of_the_types_declared(streamed):
+    connector = streamed.connector()
     spec = connector.spec
-    traits = {trait.name: trait.type.kind for trait in spec.contacts.traits}
+    traits = {trait.name: trait.type.kind for trait in spec.contacts.traits} if spec.contacts else {}
     properties = {event.name: {one.name: one.type.kind for one in event.properties} for event in spec.events}
     of_accounts = {trait.name: trait.type.kind for trait in spec.accounts.traits} if spec.accounts else {}
     seen = set()
-    for pages in pull_all(readable).values():
-        for item in items(pages):
+    for pages in pull_all(streamed).values():
+        for item in records(pages):
             contact = isinstance(item, ContactRecord)
             if isinstance(item, EventRecord):
                 kinds, values = properties[item.event], item.properties
@@ -244,9 +261,9 @@ def test_values_are_of_the_types_declared(readable):
     assert seen == set(traits) | set(of_accounts) | {name for named in properties.values() for name in named}
 
 
-def test_instants_are_naive_and_not_later_than_the_pull(readable):
-    for pages in pull_all(readable).values():
-        for item in items(pages):
+def test_instants_are_naive_and_not_later_than_the_pull(streamed):
+    for pages in pull_all(streamed).values():
+        for item in records(pages):
             match item:
                 case EventRecord():
                     at = item.occurred_at
@@ -256,21 +273,23 @@ def test_instants_are_naive_and_not_later_than_the_pull(readable):
                     at = item.created_at
             assert at is not None
             assert at.tzinfo is None
-            assert at <= readable.now
+            assert at <= streamed.now
 
 
-def test_good_values_leave_no_problems(readable):
-    connector = readable.connector()
+def test_good_values_leave_no_problems(streamed):
+    connector = streamed.connector()
     for stream in connector.source.streams():
-        pull(connector.source, stream, None, readable.now)
+        pull(connector.source, stream, None, streamed.now)
     assert connector.problems == []
 
 
 def test_contacts_read_by_id_are_the_same_records(readable):
-    records = [replace(item, history={}) for item in items(pull_all(readable)["contacts"])]
-    ids = [record.source_id for record in records]
+    kept = [replace(item, history={}) for item in items(pull_all(readable)["contacts"])]
+    ids = [record.source_id for record in kept]
     fresh = readable.source().read_contacts(ids)
-    assert [replace(item, history={}) for item in fresh if isinstance(item, ContactRecord)] == records
+    told = [item for item in fresh if isinstance(item, ContactRecord)]
+    assert {item.seen_at for item in told} <= {None, readable.now}
+    assert [replace(item, history={}, seen_at=None) for item in told] == kept
     assert {item.source_id for item in fresh} == set(ids)
 
 
@@ -281,12 +300,25 @@ def test_a_contact_that_is_gone_reads_as_a_deletion(readable):
     assert told.source_id == gone
 
 
-def test_reading_no_contacts_asks_nobody(readable, traffic):
-    assert list(readable.source().read_contacts([])) == []
+def test_reading_no_contacts_asks_nobody(streamed, traffic):
+    assert list(streamed.source().read_contacts([])) == []
     assert traffic.calls == []
 
 
-@pytest.mark.parametrize("kind", ["hubspot", "marketo"])
+def test_of_a_day_that_was_written_anew_only_what_is_there_now_is_told(open_subject, population):
+    """An export names no event that is gone: it says of stretches of keys that what it tells is all there is."""
+    exported = open_subject("ga4 export", population)
+    before = [key(item) for item in records(pull_all(exported)["export"])]
+    (_, day), later = second_pull(exported, exported.withdraw)
+    told = {key(item) for item in later["export"] if isinstance(item, EventRecord)}
+    stretches = [item for item in later["export"] if isinstance(item, EventsWithin)]
+    covered = {one for one in before if any(s.event == one[1] and s.low <= one[2] < s.high for s in stretches)}
+    assert covered == {one for one in before if one[2].startswith(day)}
+    assert len(covered - told) == 1
+    assert told < covered
+
+
+@pytest.mark.parametrize("kind", ["hubspot", "marketo", "ga4 export"])
 def test_a_fifth_of_all_requests_failing_changes_nothing_that_is_read(open_subject, population, kind):
     subject = open_subject(kind, population)
     calm = pull_all(subject)

@@ -17,6 +17,7 @@ from segserver.engine import open_engine
 from segserver.sandbox import people
 from segserver.sandbox.server import Sandbox
 from segserver.settings import Settings
+from tests.flow.fast_clock import Hands
 
 START = datetime(2026, 3, 2, 9, 30)
 """A Monday morning, when every zone of the population may be written to."""
@@ -77,14 +78,18 @@ class World:
         directory: the workspace: the repository's without its model, with `SCENARIOS`.
         store_path: its database.
         environ: what points the connections at the sandbox.
+        clock: ours, and through its hands the sandbox's.
     """
 
-    def __init__(self, folder, *, people_count=PEOPLE, limits=None):
+    START = START
+
+    def __init__(self, folder, *, people_count=PEOPLE, population=None, limits=None):
         self.directory = folder / "workspace"
         self.store_path = folder / "state" / "store.duckdb"
         self.clock = FixedClock(START)
-        population = people.generate(START, people=people_count, seed=0)
-        self.sandbox = Sandbox(self.clock, population, limits=limits)
+        self.hands = Hands(self.clock)
+        self.population = population or people.generate(START, people=people_count, seed=0)
+        self.sandbox = Sandbox(self.hands, self.population, limits=limits)
         self.environ = {}
         _copy_workspace(self.directory)
 

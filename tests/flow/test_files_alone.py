@@ -42,6 +42,7 @@ def test_two_spreadsheets_and_a_rule_file_are_enough(shop: Any) -> None:
     assert [line.split(",")[1] for line in audiences["french_spenders.csv"].splitlines()] == ["email", ADA]
 
 
+@pytest.mark.long
 def test_it_works_as_a_program_without_any_variable(shop: Any) -> None:
     program = Path(sys.executable).with_name("segserver")
     environ = {"PATH": os.environ["PATH"], "HOME": str(shop.directory), "LANG": "C.UTF-8"}

@@ -88,6 +88,7 @@ def test_check_segment_answers_a_whole_batch_in_one_callback(world):
         assert leads[members[0]].values["segserverInSegmentSince"] == found.activities[members[0]]["memberSince"]
 
 
+@pytest.mark.long
 def test_a_lead_that_left_a_segment_has_its_instant_cleared(world):
     with _server(world) as server:
         service = _install(world, server, "check-segment")
@@ -102,6 +103,7 @@ def test_a_lead_that_left_a_segment_has_its_instant_cleared(world):
         assert "segserverInSegmentSince" not in lead.values
 
 
+@pytest.mark.long
 def test_one_lead_and_a_thousand_are_answered(open_crowd):
     world, server = open_crowd
     service = _install(world, server, "check-segment")
@@ -133,6 +135,7 @@ def test_may_we_contact_now_asks_consent_and_writes_the_leads_fields(world):
     assert "segserverMayChannel" not in free.values
 
 
+@pytest.mark.long
 def test_a_touch_that_was_just_sent_stands_against_another_one(world):
     with _server(world) as server:
         service = _install(world, server, "may-we-contact")
@@ -144,6 +147,7 @@ def test_a_touch_that_was_just_sent_stands_against_another_one(world):
     assert told["possibleAt"] == format_instant(world.clock.now() + timedelta(days=1))
 
 
+@pytest.mark.long
 def test_refresh_contact_reads_and_evaluates_again_before_it_calls_back(world):
     with _server(world) as server:
         service, member = _install(world, server, "refresh-contact"), _members(server)[0]
@@ -156,6 +160,7 @@ def test_refresh_contact_reads_and_evaluates_again_before_it_calls_back(world):
     assert world.sandbox.marketo.leads[member].values.get("segserverSegments", "") == names
 
 
+@pytest.mark.long
 def test_a_lead_that_was_never_read_is_read_before_it_is_answered(world):
     with _server(world) as server:
         service = _install(world, server, "check-segment")
@@ -165,6 +170,7 @@ def test_a_lead_that_was_never_read_is_read_before_it_is_answered(world):
     assert found.activities[made.number] == {"success": True, "member": False, "heldOut": False}
 
 
+@pytest.mark.long
 def test_a_lead_that_is_gone_fails_alone_with_a_reason(world):
     with _server(world) as server:
         service, leads = _install(world, server, "check-segment"), _leads(world)[:3]
@@ -178,21 +184,21 @@ def test_a_lead_that_is_gone_fails_alone_with_a_reason(world):
     assert "not known here" in told[999_999]["reason"]
 
 
-@pytest.mark.parametrize(
-    ("service", "settings", "reason"),
-    [
+@pytest.mark.long
+def test_a_step_that_is_set_wrong_fails_for_each_lead_with_the_cure(world):
+    asked = [
         ("check-segment", {}, "no segment is chosen in the flow step"),
         ("check-segment", {"segment": "nobody"}, "there is no segment 'nobody'; choose one of the list"),
         ("may-we-contact", {"channel": "fax"}, "no connection speaks of consent to 'fax'; choose one of the list"),
-    ],
-)
-def test_a_step_that_is_set_wrong_fails_for_each_lead_with_the_cure(world, service, settings, reason):
+    ]
     with _server(world) as server:
         lead = _leads(world)[0]
-        found = _run(world, server, _install(world, server, service), [lead], **settings)
-    assert found.activities[lead] == {"success": False, "errorCode": "NO_ANSWER", "reason": reason}
+        for service, settings, reason in asked:
+            found = _run(world, server, _install(world, server, service), [lead], **settings)
+            assert found.activities[lead] == {"success": False, "errorCode": "NO_ANSWER", "reason": reason}
 
 
+@pytest.mark.long
 def test_leads_of_one_batch_may_have_different_settings(world):
     with _server(world) as server:
         service, leads = _install(world, server, "check-segment"), _leads(world)[:2]
@@ -203,6 +209,7 @@ def test_leads_of_one_batch_may_have_different_settings(world):
     assert [submission.activities[lead]["success"] for lead in leads] == [True, False]
 
 
+@pytest.mark.long
 def test_a_batch_that_is_submitted_twice_is_answered_once(world):
     with _server(world) as server:
         found = _run(world, server, _install(world, server, "refresh-contact"), _leads(world)[:2])
@@ -225,6 +232,7 @@ def test_what_is_submitted_before_a_crash_is_answered_after_it(world, monkeypatc
         assert (found.state, len(found.activities)) == ("done", 5)
 
 
+@pytest.mark.long
 def test_an_answer_waits_while_marketo_does_not_take_it_and_its_keys_are_forgotten_afterwards(world):
     with _server(world) as server:
         service = _install(world, server, "check-segment")
@@ -240,6 +248,7 @@ def test_an_answer_waits_while_marketo_does_not_take_it_and_its_keys_are_forgott
         assert _ask(server, "SELECT content, status FROM asked JOIN answered USING (id)") == [("{}", "delivered")]
 
 
+@pytest.mark.long
 def test_an_answer_whose_receipt_was_lost_is_not_given_twice(world):
     with _server(world) as server:
         service = _install(world, server, "check-segment")
@@ -254,6 +263,7 @@ def test_an_answer_whose_receipt_was_lost_is_not_given_twice(world):
     assert (found.state, found.activities, len(told)) == ("done", told, 5)
 
 
+@pytest.mark.long
 def test_leads_that_cannot_be_read_in_time_fail_alone(world, monkeypatch):
     with _server(world) as server:
         service, known = _install(world, server, "check-segment"), _leads(world)[0]
@@ -268,6 +278,7 @@ def test_leads_that_cannot_be_read_in_time_fail_alone(world, monkeypatch):
     assert found.activities[made.number]["errorCode"] == "NOT_READ"
 
 
+@pytest.mark.long
 def test_more_than_can_wait_is_put_off_and_comes_again(world, monkeypatch):
     with _server(world) as server:
         service, steps = _install(world, server, "check-segment"), world.sandbox.flow_steps
@@ -287,11 +298,13 @@ def test_more_than_can_wait_is_put_off_and_comes_again(world, monkeypatch):
     assert {one.state for one in many} == {"done"}
 
 
+@pytest.mark.long
 def test_a_service_with_a_wrong_key_is_not_installed(world):
     with _server(world) as server, pytest.raises(Exception, match="getServiceDefinition was answered with 401"):
         _install(world, server, "check-segment", key="guess")
 
 
+@pytest.mark.long
 def test_a_marketer_is_offered_segments_scenarios_and_channels(world):
     with _server(world) as server:
 

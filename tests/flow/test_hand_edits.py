@@ -27,7 +27,9 @@ def remove(entry, member):
         entry.take(member)
 
 
-@pytest.mark.parametrize(("platform", "connection"), [("hubspot", "crm"), ("marketo", "engage")])
+@pytest.mark.parametrize(
+    ("platform", "connection"), [("hubspot", "crm"), pytest.param("marketo", "engage", marks=pytest.mark.long)]
+)
 def test_lists_that_were_edited_by_hand_are_put_right(world, platform, connection):
     first = world.run()
     assert {read.failure for push in first.pushes.values() for read in push.read_back} == {None}

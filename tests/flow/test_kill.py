@@ -16,7 +16,7 @@ import pytest
 from segserver.sandbox.population import Purchase
 
 HOST = Path(__file__).with_name("engine_host.py")
-DRAWS, DRAWS_IN_SHORT, LATER_DRAWS = 25, 5, 8
+DRAWS, DRAWS_IN_SHORT, LATER_DRAWS = 25, 1, 8
 SEED = 20_260_302
 
 RISKY = (
@@ -27,7 +27,7 @@ RISKY = (
     "commit intents",
     "commit intent_outcomes",
     "commit acknowledgements",
-    "commit watermarks",
+    "commit open_profiles",
     "commit segment_state",
 )
 """Kinds of points that are always among the draws, before and after."""
@@ -226,6 +226,7 @@ def touching(undisturbed, when):
     return [point for point in undisturbed.points if point[3].endswith("trigger.json") and point[2] == when][1]
 
 
+@pytest.mark.long
 def test_a_touch_that_the_platform_may_not_show_yet_is_reported_and_not_repeated(
     host, make_world, undisturbed, tmp_path
 ):
@@ -268,6 +269,7 @@ def test_a_touch_whose_answer_was_lost_is_confirmed_as_soon_as_the_platform_show
         assert set(world.campaign_requests().values()) == {1}
 
 
+@pytest.mark.long
 def test_a_killed_process_leaves_no_run_that_seems_to_go_on(host, make_world, undisturbed, tmp_path):
     point = next(point for point in undisturbed.points if point[3] == "commit segment_state")
     with make_world(tmp_path).served() as world:

@@ -5,13 +5,22 @@ Every refusal says which connection it is about, which key or permission, and wh
 
 from __future__ import annotations
 
+import io
 import json
 import logging
+import stat
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 
+import click
 import duckdb
 import pytest
+import requests
+from rich.console import Console
 
+from segserver.cli import execute
+from segserver.cli.invocation import Invocation
+from segserver.clock import SystemClock
 from segserver.errors import SegserverError
 from segserver.sandbox.faults import Fault
 
@@ -44,8 +53,11 @@ def told_by(work):
 
 
 def written(world):
-    """The text of all that is written: every row of the store, and every file."""
-    texts = [path.read_bytes().decode("latin-1") for path in world.directory.parent.rglob("*") if path.is_file()]
+    """The text of all that is written: every row of the store, and every file but the grants, which are locked away."""
+    files = [path for path in world.directory.parent.rglob("*") if path.is_file()]
+    grants = [path for path in files if path.parent == world.store_path.parent / "grants"]
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in grants)
+    texts = [path.read_bytes().decode("latin-1") for path in files if path not in grants]
     if world.store_path.exists():
         with duckdb.connect(world.store_path, read_only=True) as store:
             for (table,) in store.execute("SELECT table_name FROM duckdb_tables()").fetchall():
@@ -80,6 +92,7 @@ def test_a_run_in_which_all_fails_shows_no_secret(world, caplog, fault):
     check(world, caplog, *reports)
 
 
+@pytest.mark.long
 def test_a_run_in_which_some_of_everything_fails_shows_no_secret(world, caplog):
     world.sandbox.faults(rate=0.3, seed=4)
     check(world, caplog, told_by(world.run))
@@ -117,6 +130,46 @@ def test_a_key_that_is_taken_back_between_two_runs_is_named_with_its_cure(world,
     assert "connection crm" in told
     assert "check the key in HUBSPOT_TOKEN" in told
     check(world, caplog, told)
+
+
+@pytest.fixture
+def let_in(world):
+    """HubSpot reads us as an app whose code and tokens are marked, and which was let in a moment ago."""
+    world.sandbox.hubspot.installs.prefix = MARK
+    file = world.directory / "connectors" / "crm.yml"
+    text = file.read_text(encoding="utf-8")
+    auth = "auth: oauth\nclient_id: env:HUBSPOT_CLIENT_ID"
+    file.write_text(text.replace("token: env:HUBSPOT_TOKEN", auth), encoding="utf-8")
+    out = io.StringIO()
+    line = ["-w", str(world.directory), "--store", str(world.store_path), "connect", "hubspot", "--port", "0"]
+    environ = world.environ | {"SEGSERVER_CLOCK_SHIFT": str((world.clock.now() - SystemClock().now()).total_seconds())}
+    with pytest.MonkeyPatch.context() as patched, ThreadPoolExecutor(1) as person:
+        patched.setattr(click, "launch", lambda address: person.submit(requests.get, address, timeout=10))
+        assert execute([*line, "--browser"], Invocation(environ, Console(file=out, width=10_000), line)) == 0, (
+            out.getvalue()
+        )
+    return out.getvalue()
+
+
+@pytest.mark.long
+def test_a_login_and_the_tokens_it_brings_are_shown_nowhere(world, let_in, caplog):
+    reports = [told_by(world.run)]
+    assert "done" in reports[0]
+    world.sandbox.hubspot.installs.rotates = True
+    world.go_on(hours=2)
+    reports.append(told_by(world.run))
+    assert world.sandbox.hubspot.installs.renewals > 0
+    assert len([one for one in world.sandbox.hubspot.installs.secrets() if "-code-" in one]) == 1
+    check(world, caplog, let_in, *reports)
+
+
+def test_an_ended_grant_is_told_with_what_to_do(world, let_in, caplog):
+    world.sandbox.hubspot.installs.uninstall()
+    world.go_on(hours=2)
+    told = told_by(world.run)
+    assert "connection crm" in told
+    assert "reconnect: segserver connect hubspot crm" in told
+    check(world, caplog, let_in, told)
 
 
 def test_a_missing_permission_is_named_with_whom_to_give_it(world, caplog):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from decimal import Decimal
 
+import pytest
+
 from segserver.cli import execute
 from segserver.cli.serving import running
 from segserver.sandbox import webhooks
@@ -51,6 +53,7 @@ def test_the_first_run_pushes_and_a_webhook_changes_the_list_at_the_platform(wor
         assert server.health()["inbox"] == 0
 
 
+@pytest.mark.long
 def test_a_webhook_that_is_repeated_is_worked_off_once(world):
     with _server(world) as server:
         contact = _lapsed(world)[0]
@@ -85,6 +88,7 @@ def test_a_webhook_kept_before_a_crash_is_worked_off_at_the_next_start(world, mo
     assert world.ask("SELECT count(*) FROM runs WHERE kind = 'run'") == [(1,)]
 
 
+@pytest.mark.long
 def test_a_platform_that_does_not_answer_keeps_the_webhook_for_the_next_run(world):
     with _server(world) as server:
         contact = _lapsed(world)[0]

@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Event
 
+import pytest
+
 from segserver.cli import execute
 from segserver.cli.serving import running
 from segserver.clock import to_epoch_ms
@@ -78,6 +80,7 @@ def test_whatever_their_order_webhooks_lead_to_where_a_full_run_leads(world):
         assert server.health()["inbox"] == 0
 
 
+@pytest.mark.long
 def test_the_answer_does_not_wait_for_the_writer(world):
     with _server(world) as server:
         world.pass_time(minutes=5)
@@ -123,6 +126,7 @@ def test_what_arrives_while_the_server_is_down_is_sent_again(world):
         assert contact not in world.sandbox.state()["hubspot"]["lists"]["Lapsed big spenders"]
 
 
+@pytest.mark.long
 def test_data_that_has_grown_asks_for_a_full_run(world):
     (world.directory / "connectors" / "shop.yml").write_text(
         "kind: files\naudiences: true\nwebhook_secret: env:SHOP_WEBHOOK_SECRET\n", encoding="utf-8"

@@ -64,6 +64,7 @@ def test_check_segment_is_answered_at_once(world):
     assert (outside.state, outside.outputs) == ("succeeded", {"in_segment": "no", "reason": ""})
 
 
+@pytest.mark.long
 def test_a_contact_that_was_never_read_is_read_before_it_is_answered(world):
     with _server(world) as server:
         made = world.sandbox.hubspot.contacts.create({"email": "new@example.com", "country": "FR"}, world.clock.now())
@@ -72,6 +73,7 @@ def test_a_contact_that_was_never_read_is_read_before_it_is_answered(world):
     assert (found.state, found.outputs["in_segment"]) == ("succeeded", "no")
 
 
+@pytest.mark.long
 def test_refresh_contact_reads_evaluates_pushes_and_calls_back(world):
     with _server(world) as server:
         contact = _lapsed(world)[0]
@@ -95,6 +97,7 @@ def test_may_we_contact_now_asks_consent_and_caps(world):
     assert (after.state, after.outputs) == ("succeeded", {"decision": "no", "reason": "no consent to email"})
 
 
+@pytest.mark.long
 def test_a_touch_that_was_just_sent_stands_against_another_one(world):
     with _server(world) as server:
         sql = "SELECT source_id FROM deliveries JOIN source_crm USING (contact_id) WHERE channel = 'email' LIMIT 1"
@@ -105,6 +108,7 @@ def test_a_touch_that_was_just_sent_stands_against_another_one(world):
     assert int(told.outputs["next_at"]) == to_epoch_ms(world.clock.now() + timedelta(days=1))
 
 
+@pytest.mark.long
 def test_a_workflow_that_executes_twice_is_answered_once(world):
     with _server(world) as server:
         contact = _lapsed(world)[0]
@@ -130,6 +134,7 @@ def test_what_is_asked_before_a_crash_is_answered_after_it(world, monkeypatch):
         assert (found.state, found.outputs["channel"]) == ("succeeded", "email")
 
 
+@pytest.mark.long
 def test_answers_wait_while_the_platform_does_not_take_them(world):
     with _server(world) as server:
         world.sandbox.faults(rate=1.0, kinds=["503"])
@@ -141,6 +146,7 @@ def test_answers_wait_while_the_platform_does_not_take_them(world):
         assert found.state == "succeeded"
 
 
+@pytest.mark.long
 def test_many_executions_are_answered_in_batches(world, monkeypatch):
     with _server(world) as server:
         contacts = [str(one.id) for one in world.sandbox.hubspot.contacts][:100]
@@ -157,6 +163,7 @@ def test_many_executions_are_answered_in_batches(world, monkeypatch):
         assert world.sandbox.hubspot.calls - calls == 1
 
 
+@pytest.mark.long
 def test_an_older_signature_is_enough_and_fields_are_taken_as_inputs(world):
     with _server(world) as server:
         old = Workflows(world.sandbox.hubspot, world.clock, v3=False)
@@ -170,21 +177,21 @@ def test_an_older_signature_is_enough_and_fields_are_taken_as_inputs(world):
     assert (found.state, found.outputs["in_segment"]) == ("succeeded", "yes")
 
 
-@pytest.mark.parametrize(
-    ("action", "inputs", "reason"),
-    [
+@pytest.mark.long
+def test_a_question_without_an_answer_lets_the_workflow_go_on_with_the_reason(world):
+    asked = [
         ("check-segment", {}, "no segment is chosen"),
         ("check-segment", {"segment": "nobody"}, "there is no segment 'nobody'; choose one of the list"),
         ("may-we-contact", {"scenario": "nothing"}, "there is no scenario 'nothing'; choose one of the list"),
         ("may-we-contact", {"channel": "fax"}, "no connection speaks of consent to 'fax'; choose one of the list"),
-    ],
-)
-def test_a_question_without_an_answer_lets_the_workflow_go_on_with_the_reason(world, action, inputs, reason):
+    ]
     with _server(world) as server:
-        found = _execute(world, server, _lapsed(world)[0], action, **inputs)
-    assert (found.state, found.outputs) == ("failed", {"reason": reason})
+        for action, inputs, reason in asked:
+            found = _execute(world, server, _lapsed(world)[0], action, **inputs)
+            assert (found.state, found.outputs) == ("failed", {"reason": reason})
 
 
+@pytest.mark.long
 def test_a_server_that_is_down_is_called_again_on_the_platforms_clock(world):
     with _server(world) as server:
         url = _url(server, "check-segment")
@@ -200,6 +207,7 @@ def test_a_server_that_is_down_is_called_again_on_the_platforms_clock(world):
     assert (found.state, found.tries) == ("succeeded", 2)
 
 
+@pytest.mark.long
 def test_an_editor_is_offered_segments_scenarios_and_channels(world):
     with _server(world) as server:
 

@@ -24,6 +24,7 @@ class Change:
     value: object
     valid_from: datetime
     known_at: datetime
+    record: str = "1"
 
 
 @dataclass(frozen=True)

@@ -257,15 +257,16 @@ def _event_rows(contact: Contact, event: str) -> list[dict[str, object]]:
 def _history_rows(contact: Contact, trait: str) -> list[dict[str, object]]:
     rows = []
     for connection, changes in contact.changes.get(trait, {}).items():
-        ends = [*(change.valid_from for change in changes[1:]), None]
-        for change, end in zip(changes, ends, strict=False):
+        for place, change in enumerate(changes):
+            later = [one.valid_from for one in changes[place + 1 :] if one.record == change.record]
             rows.append(
                 {
                     "contact_id": contact.contact_id,
                     "connection": connection,
+                    "source_id": change.record,
                     "value": change.value,
                     "valid_from": change.valid_from,
-                    "valid_to": end,
+                    "valid_to": min(later, default=None),
                     "known_at": change.known_at,
                     "recorded_at": change.known_at,
                 }

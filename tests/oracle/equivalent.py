@@ -20,6 +20,16 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "return _OPERATORS[op](left, right.cast(WIDE)).try_cast(EXACT)",
     ): _ALIKE,
     (
+        "compiler/numbers.py",
+        "return _OPERATORS[op](left.cast(WIDE), right.cast(WIDE)).try_cast(EXACT)",
+        "return _OPERATORS[op](left.cast(WIDE), right).try_cast(EXACT)",
+    ): _ALIKE,
+    (
+        "compiler/windows.py",
+        "_LAST_DAY = date(2100, 1, 1)",
+        "_LAST_DAY = date(2100, 2, 1)",
+    ): "No zone's clocks are known to be changed in January 2100.",
+    (
         "compiler/accounts.py",
         "return ibis.ifelse(held, 1, 0).sum().over(group_by=account).cast(EXACT)",
         "return ibis.ifelse(held, 1, 0).sum().over(group_by=account)",
@@ -49,6 +59,11 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "reached = places.select('t', 'contact_id', **handed_on, **nothing, role=ibis.literal(_PLACE, type=role))",
     ): "Columns are found by their names.",
     (
+        "compiler/sequences.py",
+        "return reached.union(events.mutate(role=ibis.literal(_NEXT, type=role)), distinct=False).view()",
+        "return reached.union(events.mutate(role=ibis.literal(_NEXT, type=role)), distinct=True).view()",
+    ): "Rows that are alike in all columns follow, and are followed by, the same; nothing counts them.",
+    (
         "rules/checking/comparisons.py",
         "hint = f'write {bound.value / 100:f} or {bound.value:f}%' if 1 < bound.value <= 100 else None",
         "hint = f'write {bound.value / 100:f} or {bound.value:f}%' if 1 <= bound.value <= 100 else None",
@@ -70,6 +85,28 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "if not scope.has_accounts(node.span) or (where is None and node.where is not None):",
         "if not scope.has_accounts(node.span) and (where is None and node.where is not None):",
     ): _REPORTED,
+    (
+        "rules/checking/membership.py",
+        "if by is None or (part is None and count is None):",
+        "if by is None and (part is None and count is None):",
+    ): _REPORTED,
+    (
+        "rules/checking/membership.py",
+        "if by is None or (part is None and count is None):",
+        "if False:",
+    ): _REPORTED,
+    (
+        "rules/checking/history.py",
+        "if (node.before is not None and before is None) or (node.after is not None and after is None)"
+        " or frame is None:",
+        "if (node.before is not None and before is None) and (node.after is not None and after is None)"
+        " and (frame is None):",
+    ): _REPORTED,
+    (
+        "compiler/segments.py",
+        "steps.append(Materialise(name, balanced(parts, lambda left, right: left.union(right, distinct=False))))",
+        "steps.append(Materialise(name, balanced(parts, lambda left, right: left.union(right, distinct=True))))",
+    ): "The parts are of different segments or rankings, and each row names its own.",
     (
         "rules/checking/history.py",
         "if (node.before is not None and before is None) or (node.after is not None and after is None)"

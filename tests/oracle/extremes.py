@@ -34,6 +34,8 @@ segment {p}_s2
   where birthday in next 1 days in contact's time zone
 segment {p}_s3
   where anniversary of signup_date in next 366 days
+segment {p}_s4
+  where anniversary of last_login in next 366 days
 """
 _WHEN = """
 segment {p}_s0
@@ -48,6 +50,12 @@ segment {p}_s4
   where last_login on today in contact's time zone
 segment {p}_s5
   where last_login on yesterday in contact's time zone and not signup_date on yesterday in contact's time zone
+segment {p}_s6
+  where did purchase where promised on today in contact's time zone
+segment {p}_s7
+  where did page_view in at least 2 of last 4 hours
+segment {p}_s8
+  where signup_date = 2026-02-27 10:30 or signup_date = 2024-02-29 23:30
 """
 _STEPS = """
 segment {p}_s0

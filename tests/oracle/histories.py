@@ -21,12 +21,16 @@ def seen(told: Told, as_of: datetime) -> dict[str, list[Change]]:
 
 
 def held(told: Told, sources: Sequence[str], at: datetime) -> object:
-    """The value at an instant: of the first connection that knows one."""
-    values = []
+    """The value at an instant: of the first connection that knows one, there of the record that changed last."""
     for connection in sources:
-        past = [change for change in told.get(connection, ()) if change.valid_from <= at]
-        values.append(max(past, key=lambda change: change.valid_from).value if past else None)
-    return next((plain(value) for value in values if value is not None), None)
+        latest: dict[str, Change] = {}
+        for change in sorted(told.get(connection, ()), key=lambda change: change.valid_from):
+            if change.valid_from <= at:
+                latest[change.record] = change
+        known = [change for change in latest.values() if change.value is not None]
+        if known:
+            return plain(max(known, key=lambda change: (change.valid_from, change.record)).value)
+    return None
 
 
 def turns(told: Told, sources: Sequence[str]) -> list[tuple[datetime, object, object]]:

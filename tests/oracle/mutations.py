@@ -67,7 +67,7 @@ _RENAMED = {
 _SYMMETRIC = frozenset({"max", "min", "_midnights"})
 """Functions of which no order of arguments is a mistake."""
 
-_SPLITTING = frozenset({"_LEVELS_PER_STATEMENT", "_DEEPEST", "_CHEAP", "_choose_cells", "_deserves_column"})
+_SPLITTING = frozenset({"_LEVELS_PER_STATEMENT", "_DEEPEST", "_CHEAP", "_choose_cells", "_deserves_column", "depth"})
 """Names that say how work is split over statements and columns, which changes no result."""
 
 

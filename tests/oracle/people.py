@@ -178,7 +178,10 @@ def _earlier(draw: Draw, contact: Contact, place: Scene) -> Contact:
 
 def _changes(draw: Draw, kind: Type, place: Scene) -> list[Change]:
     since = sorted({draw.choice(place.instants) for _ in range(draw.choice((0, 1, 2, 4)))})
-    return [Change(_value(draw, "", kind, place), at, _known(draw, at, place.as_of)) for at in since]
+    records = ("1", "1", "2") if draw.chance(25) else ("1",)
+    return [
+        Change(_value(draw, "", kind, place), at, _known(draw, at, place.as_of), draw.choice(records)) for at in since
+    ]
 
 
 def _known(draw: Draw, at: datetime, as_of: datetime) -> datetime:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 
 from segserver.rules.expressions.conditions import Anniversary, ListTest, OnDay, TextTest
 from segserver.rules.expressions.history import Did, Regular, SequenceStep
@@ -19,7 +20,7 @@ from tests.oracle.cases import Case
 from tests.oracle.catalog import ACCOUNT_TRAITS, CATALOG, EVENTS, HOME_ZONES
 from tests.oracle.contacts import Change, Contact, Happening, Past
 from tests.oracle.draw import Draw
-from tests.oracle.people import Scene, past
+from tests.oracle.people import Scene, changes_of, past
 
 _TICK = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
@@ -190,6 +191,8 @@ def _value(draw: Draw, named: Named, place: Scene, kind: Type, other: object) ->
             return _at(draw, named)
         case Kind.DATE:
             (zone,) = named.instants
+            if draw.chance(25) and (turning := _turning(place.zone, place.as_of.year)):
+                return draw.choice(turning)
             days = [to_local(_at(draw, named), zone).date() + days * _DAY for days in (0, 0, 1, -1)]
             return draw.choice((*days, *named.values.get(Kind.DATE, ())))
         case Kind.BOOLEAN:
@@ -205,9 +208,20 @@ def _value(draw: Draw, named: Named, place: Scene, kind: Type, other: object) ->
             return other
 
 
+@lru_cache(maxsize=256)
+def _turning(zone: str, year: int) -> tuple[date, ...]:
+    """The days on which a zone's clocks are changed, those before and those after."""
+    days = [to_local(at, zone).date() for at in changes_of(zone, year, year)]
+    return tuple(day + beside * _DAY for day in days for beside in (-1, 0, 1))
+
+
 def _changes(draw: Draw, named: Named, place: Scene, kind: Type) -> list[Change]:
     since = sorted({_at(draw, named) for _ in range(draw.number(1, 3))})
-    return [Change(_value(draw, named, place, kind, None), at, _known(draw, at, place.as_of)) for at in since]
+    records = ("1", "1", "2") if draw.chance(25) else ("1",)
+    return [
+        Change(_value(draw, named, place, kind, None), at, _known(draw, at, place.as_of), draw.choice(records))
+        for at in since
+    ]
 
 
 def _known(draw: Draw, at: datetime, as_of: datetime) -> datetime:

@@ -47,7 +47,7 @@ EXTREME = 2
 PLANTED = 4
 """Contacts made for each program that is chosen."""
 
-FEW = 6
+FEW = 4
 """Programs of a batch that are evaluated for some contacts too."""
 
 OFTEN = 4
@@ -59,11 +59,17 @@ Pool = tuple[Case, Sequence[Set[Hashable]]]
 
 @dataclass(frozen=True)
 class Known:
-    """A case, its checked program and some of it, and what their evaluation finds, the evaluator agreeing."""
+    """A case, its checked program and some of it, and what their evaluation finds, the evaluator agreeing.
+
+    Attributes:
+        few: for a run over some contacts.
+        extreme: for a run over everybody, one by one against the cuts of the full run.
+    """
 
     case: Case
     program: Program
     few: Program
+    extreme: Program
     results: tuple[object, ...]
 
 
@@ -163,7 +169,8 @@ def settled(some: Case) -> Known:
     """
     some = _planted(some)
     agree(some, Tally())
-    bare = Known(some, some.checked(), replace(some, texts=some.texts[:FEW]).checked(), ())
+    few, extreme = (replace(some, texts=some.texts[:number]).checked() for number in (FEW, EXTREME))
+    bare = Known(some, some.checked(), few, extreme, ())
     return replace(bare, results=tuple(_results(bare)))
 
 
@@ -226,9 +233,13 @@ def _results(known: Known) -> Iterator[object]:
             if block.frozen_at is not None and block.frozen_at <= place.as_of and block.name not in past.frozen:
                 then = {**how, "historical": True, "only": block.name}
                 yield engine.evaluate(program, block.frozen_at, thresholds, **then)
-        how["past"] = past_of(some.past, known.few)
-        for cutoffs in (None, full.cutoffs, {}) if some.chosen else ():
-            yield engine.evaluate(known.few, place.as_of, thresholds, **how, among=some.chosen, cutoffs=cutoffs)
+        if some.chosen:
+            how["past"] = past_of(some.past, known.few)
+            for cutoffs in (None, full.cutoffs, {}):
+                yield engine.evaluate(known.few, place.as_of, thresholds, **how, among=some.chosen, cutoffs=cutoffs)
+            how |= {"past": past_of(some.past, known.extreme), "cutoffs": full.cutoffs}
+            everybody = tuple(contact.contact_id for contact in place.contacts)
+            yield engine.evaluate(known.extreme, place.as_of, thresholds, **how, among=everybody)
         for model, block in program.models.items() if some.cutoffs else ():
             cutoffs = sorted({min(cutoff, place.as_of - some.gap - block.horizon) for cutoff in some.cutoffs})
             yield engine.train(program, model, cutoffs, some.gap, block.horizon, place.as_of)

@@ -38,9 +38,9 @@ def test_a_thousand_programs_mean_what_the_page_says(seed: int) -> None:
 
 def test_runs_one_after_the_other_mean_what_the_page_says() -> None:
     tally = Tally()
-    turns = sum(runs_agree(case(seeded(seed), 6), tally) for seed in range(4))
-    assert turns > 20
-    assert tally.rows > 500
+    turns = sum(runs_agree(case(seeded(seed), 6), tally) for seed in range(2))
+    assert turns > 10
+    assert tally.rows > 250
 
 
 def test_what_comes_after_a_cutoff_changes_no_feature() -> None:

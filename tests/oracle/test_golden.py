@@ -41,6 +41,7 @@ def is_short(case: Case) -> bool:
     return len(case.texts[0].text.splitlines()) <= 8 and len(case.scene.contacts) <= 3
 
 
+@pytest.mark.long
 def test_a_case_that_shows_a_mistake_shrinks_to_a_short_rule_that_still_does() -> None:
     with planted("steps_at_once"):
         drawn = (case(seeded(seed), 1, small=True) for seed in range(200))

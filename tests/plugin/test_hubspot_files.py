@@ -95,6 +95,37 @@ def test_consent_is_sent_along_and_every_property_that_is_read_is_subscribed_to(
     assert subscriptions["hubEvents"] == [{"subscriptionType": "contact.privacyDeletion", "active": True}]
 
 
+CONTACTS = (
+    "kind: hubspot\ntoken: env:T\ncontacts: {identities: {email: email}, account: company, consent: {email: %s}}\n"
+)
+CONSENT = "{from: hs_email_optout, means: opted out}"
+SUBSCRIBED = "{from: hs_email_optout, means: opted out, subscription: 77}"
+COMPANIES = "accounts: {traits: {industry: industry}}\n"
+BASIC = {"automation", "crm.objects.contacts.read", "oauth"}
+PUSHING = {"crm.lists.read", "crm.lists.write", "crm.objects.contacts.write", "crm.schemas.contacts.write"}
+
+
+@pytest.mark.parametrize(
+    ("text", "more"),
+    [
+        (CONTACTS % CONSENT, set()),
+        (CONTACTS % CONSENT + "audiences: true\n", PUSHING),
+        (CONTACTS % CONSENT + "audiences: true\nevent: pe1_x\n", PUSHING | {"analytics.behavioral_events.send"}),
+        (CONTACTS % CONSENT + COMPANIES, {"crm.objects.companies.read"}),
+        (CONTACTS % CONSENT + "events: {bought: {stream: deals, at: closedate}}\n", {"crm.objects.deals.read"}),
+        (CONTACTS % CONSENT + "events: {open: {stream: marketing_email, type: OPEN}}\n", {"content"}),
+        (CONTACTS % SUBSCRIBED, {"communication_preferences.read"}),
+    ],
+)
+def test_the_app_asks_for_what_the_connection_needs_and_no_more(text, more):
+    spec, findings = load("crm", text, "crm.yml")
+    assert spec is not None, findings
+    auth = hubspot.files(spec, URL)["src/app/app-hsmeta.json"]["config"]["auth"]
+    assert set(auth["requiredScopes"]) == BASIC | more
+    many = ["communication_preferences.statuses.batch.read"] if "subscription" in text else []
+    assert auth["optionalScopes"] == many
+
+
 # ---- the command and the manual ------------------------------------------------------------------------------------
 
 

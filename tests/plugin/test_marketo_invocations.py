@@ -125,6 +125,7 @@ def test_any_further_members_and_any_spacing_change_nothing(further, indent, num
     assert [one for group in found.groups for one in group.leads] == list(map(str, numbers))
 
 
+@pytest.mark.long
 def test_a_hundred_thousand_leads_take_little_more_than_the_body():
     sent = json.dumps(
         body(*(lead(number, {"segment": "a"}, email=f"{number}@example.com") for number in range(1, 100_001)))

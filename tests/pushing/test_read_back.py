@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from segserver.connectors.base import Holding, Status
+from segserver.connectors.base import Holding, Outcome, Status, Write
 from segserver.errors import RetryLater, SettingsError
 from segserver.records import ContactRecord, Deletion
 from segserver.specs.targets import Target
@@ -250,6 +250,35 @@ def test_a_write_whose_answer_was_lost_is_settled_by_reading_and_not_made_again(
     writes = len(crm.writes)
     report = pushed.later(minutes=15).run()
     assert (report.plan.empty, len(crm.writes)) == (True, writes)
+
+
+def test_who_was_added_by_a_call_that_a_crash_left_unanswered_and_has_left_since_is_removed(stage: MakeStage) -> None:
+    """It was us who added them, so that no person has to say what is to become of them."""
+    one = stage(RULES)
+    one.people(1, 2)
+    crm = one.destinations["crm"]
+    done = crm._done
+
+    def crash(item: Write) -> Outcome:
+        done(item)
+        raise RuntimeError
+
+    crm._done = crash
+    with pytest.raises(RuntimeError):
+        one.run()
+    added = set(crm.held[LIST])
+    assert added
+    crm._done = done
+    one.people(*map(int, added), country="DE")
+    assert one.later(minutes=15).run().status == "done"
+    assert sorted(crm.held[LIST]) == sorted({"1", "2"} - added)
+
+
+def test_writes_that_were_answered_are_no_errors_to_read_an_audience_for(pushed: Any) -> None:
+    pushed.people(5)
+    pushed.later(days=2).run()
+    assert "5" in pushed.held(LIST)
+    assert len(pushed.destinations["crm"].read) == 1
 
 
 def test_what_was_written_later_than_the_platform_shows_is_not_judged(pushed: Any) -> None:

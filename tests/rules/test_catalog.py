@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -196,3 +197,25 @@ def test_names_that_rules_cannot_write_are_a_finding() -> None:
         events={"did": {"if": TEXT}},
     )
     assert [code for code, *_ in codes(crm)] == ["reserved-name"] * 5
+
+
+@pytest.mark.parametrize("key", ["analytics_consent", "ads_consent"])
+def test_consent_that_no_connection_tells_is_a_finding(key: str) -> None:
+    crm = connection("crm", channels=("email", "web_analytics"))
+    named = replace(connection("web", "ga4"), options={key: "web_analytics"})
+    assert codes(crm, named) == []
+    misspelt = replace(named, options={key: "web_analitics"})
+    (found,) = build([crm, misspelt], ())[1]
+    assert (found.code, found.span, found.hint) == ("unknown-channel", misspelt.place, "did you mean `web_analytics`?")
+    assert f"{key}: names the channel `web_analitics`" in found.message
+
+
+def test_consent_to_advertising_is_never_presumed() -> None:
+    crm = connection("crm", channels=("web",))
+    assert crm.contacts is not None
+    lines = tuple(replace(line, means="opted out") for line in crm.contacts.consent)
+    presuming = replace(crm, contacts=replace(crm.contacts, consent=lines))
+    named = replace(connection("web", "ga4"), options={"analytics_consent": "web", "ads_consent": "web"})
+    assert codes(crm, named) == []
+    (found,) = build([presuming, named], ())[1]
+    assert "ads_consent: names the channel `web`, whose consent is presumed" in found.message

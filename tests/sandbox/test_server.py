@@ -35,7 +35,8 @@ def test_a_served_sandbox_answers_at_its_address_until_it_stops(sandbox):
         assert requests.get(identity, params=grant, timeout=5).json()["expires_in"] == 3_600
         keys = {"measurement_id": variables["GA4_MEASUREMENT_ID"], "api_secret": variables["GA4_API_SECRET"]}
         collect = f"{variables['GA4_ENDPOINT']}/mp/collect"
-        assert requests.post(collect, params=keys, json={}, timeout=5).status_code == 204
+        body = {"client_id": "100.200", "events": [{"name": "seen"}]}
+        assert requests.post(collect, params=keys, json=body, timeout=5).status_code == 204
         assert requests.get(f"{server.url}/_sandbox/state", timeout=5).json()["hubspot"]["contacts"] == 4
     with pytest.raises(requests.ConnectionError):
         requests.get(path, headers=bearer, timeout=5)

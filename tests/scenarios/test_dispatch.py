@@ -244,6 +244,23 @@ def test_the_scenario_is_completed_once_its_last_step_is_in_the_ledger(build: Bu
     assert ended(decision) == (EndReason.COMPLETED, at, "scenario ended: completed")
 
 
+def test_a_last_step_of_unknown_outcome_leaves_the_passage_open_so_that_it_is_due_again_should_it_have_failed(
+    build: Build,
+) -> None:
+    policy = build.policy(build.steps(steps=build.steps().steps[:1]))
+    later = build.monday + build.day
+    unknown = build.touch(build.monday, scenario="win_back", step=0, confirmed=False)
+    waiting = one(build.state(touches=(unknown,)), policy, later)
+    assert waiting.due is None
+    assert waiting.entry.ended_at is None
+    assert held(waiting) == Held(Why.WAITING, "waiting to learn whether its last touch was sent")
+    first, failed = one(build.state(), policy, build.monday), one(build.state(), policy, later)
+    assert first.due is not None
+    assert failed.due == first.due
+    sent = one(build.state(touches=(replace(unknown, confirmed=True),)), policy, later)
+    assert ended(sent) == (EndReason.COMPLETED, later, "scenario ended: completed")
+
+
 def test_validity_counts_from_the_entry_and_drops_what_is_left(build: Build) -> None:
     policy = build.policy(build.steps(valid_for=14 * build.day))
     state = build.state(consent={}, touches=(build.touch(build.monday, scenario="win_back", step=0),))

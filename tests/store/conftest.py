@@ -122,7 +122,7 @@ class Bench:
         """One group of items, the way the sync step stores it."""
         claims = identity.claims(items, connection)
         known = known_identities(self.session, connection, claims)
-        resolution = identity.resolve(known.contacts, known.created, items, connection)
+        resolution = identity.resolve(known.contacts, known.created, items, connection, known.apart, known.differing)
         return ingest(
             self.session,
             SPECS[connection],

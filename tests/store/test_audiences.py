@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from segserver.connectors.files import address
 from segserver.records import ContactRecord, Deletion
 from segserver.specs.targets import Target
-from segserver.store import audiences, ledger
+from segserver.store import audiences, joining, ledger
 from segserver.store.ledger import Acknowledgement
 
 LIST = Target("crm", "list", "Best customers")
@@ -233,6 +233,21 @@ def test_a_kind_of_identity_may_be_the_address(bench: Any) -> None:
     assert audiences.addresses(bench.session, "crm", ids) == {ids[0]: "33612345678"}
 
 
+@pytest.mark.parametrize("as_json", [True, False])
+def test_what_only_a_deleted_record_names_is_no_address(bench: Any, as_json: bool) -> None:
+    identity = None if as_json else "email"
+    bench.take("crm", person(1), person(2), bench.bought("d", None, identity=("email", "p3@x.org")))
+    bench.take("engage", ContactRecord("e", {"email": "a@x.org"}, {}))
+    joining.join_by_hand(bench.session, ("crm", "1"), ("engage", "e"), "the same", bench.clock.now())
+    audiences.stage_addresses(bench.session, "crm", identity=identity, as_json=as_json)
+    assert "a@x.org" in str(audiences.addresses(bench.session, "crm", [contact(bench, 1)]))
+    bench.take("engage", Deletion("e", bench.clock.now()))
+    audiences.stage_addresses(bench.session, "crm", identity=identity, as_json=as_json)
+    everybody = [row["contact_id"] for row in bench.rows("SELECT contact_id FROM contacts")]
+    found = sorted(audiences.addresses(bench.session, "crm", everybody).values())
+    assert [one if identity else json.loads(one)["email"] for one in found] == ["p1@x.org", "p2@x.org", "p3@x.org"]
+
+
 def test_members_without_an_address_are_counted(bench: Any) -> None:
     bench.take("crm", person(1), person(2))
     members(bench, 1, 2)
@@ -253,7 +268,9 @@ def test_a_file_names_a_contact_as_the_connector_does(bench: Any, identities: di
     session = bench.session
     session.execute("DELETE FROM identities")
     for kind, value in [*identities.items(), ("crm", "1")]:
-        session.execute("INSERT INTO identities VALUES (?, ?, 'c', 'crm', '1', ?)", [kind, value, bench.clock.now()])
+        session.execute(
+            "INSERT INTO identities VALUES (?, ?, 'c', 'crm', '1', ?, false)", [kind, value, bench.clock.now()]
+        )
     audiences.stage_addresses(session, "crm", identity=None, as_json=True)
     found = audiences.addresses(session, "crm", ["c"])["c"]
     assert json.loads(found) == identities

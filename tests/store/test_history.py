@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from segserver.records import Change
+from segserver.records import Change, Deletion
 
 CREATED = datetime(2025, 1, 1)
 EARLY = datetime(2026, 2, 1)
@@ -63,3 +63,43 @@ def test_at_one_instant_the_later_told_counts(bench: Any) -> None:
     assert stages(bench) == [("mql", EARLY, None)]
     bench.take("crm", bench.person("1", "ada@x.org", history={"stage": (Change("customer", EARLY),)}))
     assert stages(bench) == [("customer", EARLY, None)]
+
+
+# ---- several records of one contact in one connection ---------------------------------------------------------------
+
+
+def stage(bench: Any) -> object:
+    return bench.rows("SELECT t_stage FROM contacts")[0]["t_stage"]
+
+
+def test_of_several_records_the_value_that_changed_last_is_the_contacts(bench: Any) -> None:
+    later = LATE + timedelta(days=5)
+    bench.take(
+        "crm",
+        bench.person("1", "ada@x.org", at=LATE, history={"stage": (Change("mql", LATE),)}, traits={"stage": "mql"}),
+        bench.person("2", "ada@x.org", at=later, history={"stage": (Change("lead", EARLY),)}),
+    )
+    assert stage(bench) == "mql", "record 2 was written to later, but its stage is older"
+
+
+def test_a_record_without_a_value_takes_none_away(bench: Any) -> None:
+    bench.take("crm", bench.person("1", "ada@x.org"), bench.person("2", "ada@x.org", at=LATE, traits={"stage": None}))
+    assert stage(bench) == "lead"
+
+
+def test_what_a_record_said_ends_where_it_is_deleted_and_begins_again_where_it_comes_back(bench: Any) -> None:
+    bench.take("crm", bench.person("1", "ada@x.org"))
+    bench.take("crm", Deletion("1", LATE))
+    assert stages(bench) == [("lead", EARLY, LATE), (None, LATE, None)]
+    back = LATE + timedelta(days=1)
+    bench.take("crm", bench.person("1", "ada@x.org", at=back))
+    assert stages(bench) == [("lead", EARLY, LATE), (None, LATE, back), ("lead", back, None)]
+
+
+def test_a_declared_history_does_not_hide_that_a_record_was_gone(bench: Any) -> None:
+    declared = {"stage": (Change("lead", EARLY),)}
+    bench.take("crm", bench.person("1", "ada@x.org", history=declared))
+    bench.take("crm", Deletion("1", LATE))
+    back = LATE + timedelta(days=1)
+    bench.take("crm", bench.person("1", "ada@x.org", at=back, history=declared))
+    assert stages(bench) == [("lead", EARLY, LATE), (None, LATE, back), ("lead", back, None)]

@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from segserver.identity import contact_id
+from segserver.keys import contact_id
 from segserver.records import ContactRecord, Merge
 
 CREATED = datetime(2025, 1, 1)

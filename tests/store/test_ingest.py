@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from segserver.clock import FixedClock
-from segserver.identity import contact_id
+from segserver.keys import contact_id
 from segserver.records import Change, ContactRecord, Deletion, Merge, SourceItem
 
 CREATED = datetime(2025, 1, 1)
@@ -56,6 +56,8 @@ def test_a_page_becomes_rows_under_the_rules_names(bench: Any, page: tuple[Sourc
         "known_at": EARLY + timedelta(minutes=10),
         "recorded_at": bench.clock.now(),
         "p_amount": Decimal("10.000000"),
+        "named_kind": "crm",
+        "named_value": "1",
     }
 
 
@@ -207,3 +209,13 @@ def test_of_two_records_of_a_contact_the_one_modified_last_still_counts(bench: A
     ingested = bench.take("crm", later(first))
     assert (ingested.records, len(ingested.contacts)) == (0, 1)
     assert bench.contact()["t_country"] == "FR"
+
+
+def test_to_be_told_of_an_event_anew_does_not_make_it_known_earlier(bench: Any) -> None:
+    known, later = datetime(2026, 2, 20), datetime(2026, 2, 25)
+    for known_at, amount in ((later, 10), (known, 11)):
+        bench.take("crm", bench.bought("d", None, amount, identity=("email", "ada@x.org"), known_at=known_at))
+    assert bench.rows("SELECT known_at, p_amount FROM event_purchase") == [{"known_at": later, "p_amount": 11}]
+    moved = bench.bought("d", None, 11, datetime(2026, 2, 2), identity=("email", "ada@x.org"), known_at=known)
+    bench.take("crm", moved)
+    assert bench.rows("SELECT known_at FROM event_purchase") == [{"known_at": known}]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,7 +14,7 @@ from segserver.records import ContactRecord, EventRecord
 from segserver.specs.catalog import Catalog, Event, Trait
 from segserver.specs.connections import ConnectionSpec, ConsentSpec, PropertySpec, TraitSpec
 from segserver.specs.types import DURATION, NUMBER, TEXT, Kind, Type
-from segserver.store import people
+from segserver.store import people, schema
 
 AT = datetime(2026, 2, 1)
 PLACE = Span("connectors/crm.yml", 1, 1, 1, 2)
@@ -192,6 +193,108 @@ def test_a_new_event_and_a_new_property_get_their_table_and_column(
     properties = {"amount": Decimal("12.5"), "items": Decimal(3)}
     filled.take("crm", EventRecord("purchase", "d", "1", None, AT, None, properties))
     assert filled.rows("SELECT p_items FROM event_purchase") == [{"p_items": 3}]
+
+
+def _with_stream(spec: ConnectionSpec, stream: str, *, own_place: bool = True) -> ConnectionSpec:
+    """The connection with another one of its event's streams."""
+    (event,) = spec.events
+    return replace(spec, events=(replace(event, options={"stream": stream}, own_place=own_place),))
+
+
+def _reading(bench: Any) -> tuple[list[str], list[str]]:
+    """Streams with a cursor and streams that are read to their end."""
+    return tuple(
+        [row["stream"] for row in bench.rows(f"SELECT stream FROM {table} ORDER BY ALL")]
+        for table in ("cursors", "watermarks")
+    )
+
+
+def _as_read(bench: Any, *events: str) -> None:
+    """Two streams that were read to their end."""
+    bench.session.execute("DELETE FROM cursors")
+    bench.session.execute("DELETE FROM watermarks")
+    for stream, cursor in (("audience", {"events": {event: {} for event in events}}), ("contacts", {"after": 1})):
+        bench.session.execute("INSERT INTO cursors VALUES ('crm', ?, ?, ?)", [stream, json.dumps(cursor), AT])
+        bench.session.execute("INSERT INTO watermarks VALUES ('crm', ?, ?)", [stream, AT])
+
+
+def _places(bench: Any) -> list[str]:
+    (row,) = bench.rows("SELECT cursor FROM cursors WHERE stream = 'audience'")
+    return sorted(json.loads(row["cursor"])["events"])
+
+
+def test_a_stream_that_knows_its_declarations_keeps_its_place_whatever_else_changes(
+    bench: Any, catalog: Catalog, specs: Mapping[str, ConnectionSpec]
+) -> None:
+    crm = _with_stream(specs["crm"], "audience")
+    bench.store.prepare(catalog, [crm, specs["engage"]])
+    _as_read(bench, "purchase")
+    wanted, (wider, engage) = with_trait(catalog, {**specs, "crm": crm}, "tier", TEXT)
+    assert bench.store.prepare(wanted, [wider, engage]).reset == ("crm",)
+    assert _reading(bench) == (["audience"], ["audience"])
+
+
+def test_what_is_new_or_declared_in_another_way_there_is_not_read_to_its_end(
+    bench: Any, catalog: Catalog, specs: Mapping[str, ConnectionSpec]
+) -> None:
+    crm = _with_stream(specs["crm"], "audience")
+    bench.store.prepare(catalog, [crm, specs["engage"]])
+    _as_read(bench, "purchase")
+    more = (*crm.events, replace(crm.events[0], name="refund"))
+    wanted = replace(catalog, events={**catalog.events, "refund": Event("refund", {"amount": NUMBER}, ("crm",))})
+    assert bench.store.prepare(wanted, [replace(crm, events=more), specs["engage"]]).reset == ()
+    assert (_reading(bench), _places(bench)) == ((["audience", "contacts"], ["contacts"]), ["purchase"])
+    _as_read(bench, "purchase", "refund")
+    other = (more[0], replace(more[1], options={"stream": "audience", "audience": 9}))
+    assert bench.store.prepare(wanted, [replace(crm, events=other), specs["engage"]]).reset == ()
+    assert (_reading(bench)[1], _places(bench)) == (["contacts"], ["purchase", "refund"])
+
+
+def test_an_event_that_comes_back_there_is_read_from_the_beginning(
+    bench: Any, catalog: Catalog, specs: Mapping[str, ConnectionSpec]
+) -> None:
+    crm = _with_stream(specs["crm"], "audience")
+    more = replace(crm, events=(*crm.events, replace(crm.events[0], name="refund")))
+    wanted = replace(catalog, events={**catalog.events, "refund": Event("refund", {"amount": NUMBER}, ("crm",))})
+    bench.store.prepare(wanted, [more, specs["engage"]])
+    _as_read(bench, "purchase", "refund")
+    bench.store.prepare(catalog, [crm, specs["engage"]])
+    bench.store.prepare(wanted, [more, specs["engage"]])
+    assert (_reading(bench)[1], _places(bench)) == (["contacts"], ["purchase"])
+
+
+def test_a_store_that_does_not_know_of_such_places_goes_on(
+    bench: Any, catalog: Catalog, specs: Mapping[str, ConnectionSpec]
+) -> None:
+    crm = _with_stream(specs["crm"], "audience")
+    bench.store.prepare(catalog, [crm, specs["engage"]])
+    _as_read(bench, "purchase")
+    known = json.loads(schema.meta(bench.session, "layout") or "{}")
+    left = {name: told for name, told in known.items() if name not in ("streams", "own_places")}
+    schema.set_meta(bench.session, "layout", json.dumps(left))
+    bench.store.prepare(catalog, [crm, specs["engage"]])
+    assert _reading(bench) == (["audience", "contacts"], ["audience", "contacts"])
+
+
+def test_an_event_that_another_stream_gives_now_begins_anew(
+    filled: Any, catalog: Catalog, specs: Mapping[str, ConnectionSpec]
+) -> None:
+    (event,) = specs["crm"].events
+    assert filled.rows("SELECT * FROM event_purchase")
+    filled.store.prepare(catalog, [_with_stream(specs["crm"], str(event.options.get("stream", ""))), specs["engage"]])
+    assert filled.rows("SELECT * FROM event_purchase")
+    filled.store.prepare(catalog, [_with_stream(specs["crm"], "report"), specs["engage"]])
+    assert filled.rows("SELECT * FROM event_purchase") == []
+
+
+def test_events_of_a_time_when_their_names_were_not_kept_are_read_again(
+    filled: Any, catalog: Catalog, specs: Mapping[str, ConnectionSpec]
+) -> None:
+    assert "crm" in cursors(filled)
+    for column in ("named_kind", "named_value"):
+        filled.session.execute(f"ALTER TABLE event_purchase DROP COLUMN {column}")
+    assert filled.store.prepare(catalog, specs.values()).reset == ("crm",)
+    assert "crm" not in cursors(filled) and "engage" in cursors(filled)
 
 
 def test_a_connection_that_is_gone_takes_its_records_events_and_contacts_with_it(

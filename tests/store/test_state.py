@@ -10,7 +10,7 @@ from segserver.clock import FixedClock
 from segserver.records import ContactRecord, EventRecord
 from segserver.specs.catalog import Catalog
 from segserver.specs.targets import Target
-from segserver.store import state
+from segserver.store import questions, state
 from segserver.store.db import Store
 from segserver.store.state import Notification, PlannedChange, PlanState
 
@@ -55,6 +55,22 @@ def test_marking_done_twice_is_harmless(bench: Any) -> None:
     for _ in range(2):
         state.mark_done(bench.session, [waiting.id for waiting in state.pending_inbox(bench.session)] or [1], "r", NOW)
     assert len(bench.rows("SELECT * FROM inbox_done")) == 1
+
+
+def test_what_was_done_long_ago_is_let_go_and_what_waits_or_may_come_again_stays(bench: Any) -> None:
+    early, late = NOW - state.REMEMBERED - HOUR, NOW - state.REMEMBERED
+    for key, done_at in (("old", early), ("recent", late), ("waiting", None)):
+        state.append_inbox(bench.session, [notice(key)], NOW - 3 * state.REMEMBERED)
+        questions.ask(bench.session, "step", "crm", {key: {}}, NOW - 3 * state.REMEMBERED)
+        (asked,) = questions.waiting(bench.session, "step")[-1:]
+        if done_at:
+            state.mark_done(bench.session, [state.pending_inbox(bench.session)[-1].id], "r", done_at)
+            questions.finish(bench.session, [questions.Done(asked.id, "delivered", {})], done_at)
+    state.forget_done(bench.session, NOW)
+    for told, done in (("inbox", "inbox_done"), ("asked", "answered")):
+        assert [row["key"] for row in bench.rows(f"SELECT key FROM {told} ORDER BY key")] == ["recent", "waiting"]
+        assert len(bench.rows(f"FROM {done}")) == 1
+    assert state.append_inbox(bench.session, [notice("recent"), notice("old")], NOW) == 1
 
 
 def test_what_waits_is_given_oldest_first_and_by_connection(bench: Any) -> None:

@@ -11,9 +11,8 @@ import pytest
 
 from segserver.clock import FixedClock
 from segserver.connectors.declarations import load
-from segserver.connectors.notifications import push_sender
 from segserver.connectors.signatures import BadPayload
-from segserver.errors import MissingSecret, SettingsError
+from segserver.errors import MissingSecret, RetryLater, SettingsError
 from segserver.web.app import create_app
 
 NOW = datetime(2026, 3, 1, 12)
@@ -96,8 +95,8 @@ class PretendedServer:
         self.inbox |= {(connection, event.key): event for event in events}
         return len(self.inbox) - before
 
-    def push_sender(self, spec):
-        return push_sender(spec, Path())
+    def google_key(self, kid):
+        raise RetryLater(f"Google does not answer when it is asked for {kid}")
 
     def execute_action(self, spec, action, execution):
         self.executed.append((spec.name, action.name, execution))

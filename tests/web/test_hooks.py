@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from base64 import urlsafe_b64encode
 from datetime import timedelta
 
 import pytest
 
+from segserver.clock import to_epoch_ms
+from segserver.connectors.declarations import load
 from segserver.connectors.signatures import MAX_AGE
 from segserver.sandbox.hubspot.signing import v3 as sign_v3
 
@@ -108,6 +111,17 @@ def test_a_connection_that_does_not_exist_is_404(client):
 @pytest.mark.parametrize("headers", [{}, {"X-Goog-Channel-Token": "t"}])
 def test_a_connection_that_does_not_say_whom_it_believes_is_503_and_keeps_nothing(client, backend, headers):
     answer = client.post("/hooks/web", data=b"{}", headers=headers)
+    assert (answer.status_code, backend.inbox) == (503, {})
+
+
+def test_while_googles_keys_cannot_be_read_its_sender_is_asked_to_come_again(client, backend):
+    source = "kind: ga4\nmeasurement_id: G-1\napi_secret: env:S\npush_audience: us\npush_account: p@x.example\n"
+    backend.connections["web"], _ = load("web", source, "connectors/web.yml")
+    second = to_epoch_ms(NOW) // 1000
+    claims = {"iss": "https://accounts.google.com", "aud": "us", "email": "p@x.example", "email_verified": True}
+    parts = [{"alg": "RS256", "kid": "k1"}, {**claims, "iat": second, "exp": second + 60}]
+    token = ".".join([*(urlsafe_b64encode(json.dumps(part).encode()).decode() for part in parts), "AAAA"])
+    answer = client.post("/hooks/web", data=b"{}", headers={"Authorization": f"Bearer {token}"})
     assert (answer.status_code, backend.inbox) == (503, {})
 
 

@@ -54,7 +54,7 @@ def _misspelled(left: Value, right: Value) -> str | None:
         if not isinstance(written, Literal) or unit is None or _CURRENCY.fullmatch(unit) or unit == other.type.unit:
             continue
         if unit.casefold() in _THOUSANDS and isinstance(written.value, Decimal):
-            return f"write the number out: {written.value * _THOUSANDS[unit.casefold()]:f}"
+            return f"write the number out: {(written.value * _THOUSANDS[unit.casefold()]).normalize():f}"
         if other.type.unit is None:
             return f"leave `{unit}` out"
         same = unit[:2].upper() == other.type.unit[:2]

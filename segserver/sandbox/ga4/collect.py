@@ -9,12 +9,15 @@ from typing import Any
 
 from flask import Response, request
 
+from segserver.clock import to_epoch_ms
 from segserver.sandbox.ga4.property import Ga4Property
 from segserver.sandbox.routing import json_response
 
 EVENTS, PARAMS, PROPERTIES = 25, 25, 25
 NAME, PROPERTY_NAME, PROPERTY_VALUE, PARAM_VALUE = 40, 24, 36, 100
 BODY_LIMIT = 130_000
+BACK_DATED = 72 * 3600 * 1_000_000
+"""Microseconds; what is older counts as just so old."""
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _RESERVED_PREFIXES = ("_", "firebase_", "ga_", "google_", "gtag.")
@@ -65,8 +68,13 @@ def collect(prop: Ga4Property) -> Response:
         prop.ignored += 1
         return Response(status=204)
     client = str(body["client_id"])
+    now = to_epoch_ms(prop.clock.now()) * 1000
+    at = max(body.get("timestamp_micros", now), now - BACK_DATED)
     for name, given in body.get("user_properties", {}).items():
-        prop.user_properties[client][name] = given["value"]
+        if at >= prop.set_at[client].get(name, at):
+            prop.set_at[client][name] = at
+            prop.user_properties[client][name] = given["value"]
+    prop.consents[client] = dict(body.get("consent", {}))
     prop.events += [{"client_id": client, **event} for event in body["events"]]
     return Response(status=204)
 
@@ -102,7 +110,18 @@ def findings(body: Mapping[str, Any]) -> list[Finding]:
         found.append(_finding("events", "EXCEEDED_MAX_ENTITIES", f"Events are limited to {EVENTS}"))
     for number, event in enumerate(events):
         found += _event_findings(f"events[{number}]", event)
+    found += _top_findings(body)
     return found + _property_findings(body.get("user_properties") or {})
+
+
+def _top_findings(body: Mapping[str, Any]) -> list[Finding]:
+    found = []
+    for key, given in (body.get("consent") or {}).items():
+        if key not in ("ad_user_data", "ad_personalization") or given not in ("GRANTED", "DENIED"):
+            found.append(_finding("consent", "VALUE_INVALID", f"Consent [{key}] is not GRANTED or DENIED"))
+    if not isinstance(body.get("timestamp_micros", 0), int):
+        found.append(_finding("timestamp_micros", "VALUE_INVALID", "timestamp_micros is not a whole number"))
+    return found
 
 
 def _event_findings(path: str, event: Mapping[str, Any]) -> list[Finding]:

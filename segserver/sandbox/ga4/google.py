@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
@@ -60,6 +61,7 @@ class Google:
         self._clock = clock
         self._seed = seed
         self._tokens: dict[str, datetime] = {}
+        self._scopes: dict[str, frozenset[str]] = {}
 
     def key_file(self) -> str:
         """The JSON that Google gives with a new key."""
@@ -82,17 +84,21 @@ class Google:
             return json_response({"error": "invalid_grant", "error_description": fault}, 400)
         token = "ya29." + made_up(f"google token {len(self._tokens)}", self._seed)
         self._tokens[token] = self._clock.now() + timedelta(seconds=LIFETIME)
+        self._scopes[token] = frozenset(_claims(form["assertion"])["scope"].split())
         return json_response({"access_token": token, "expires_in": LIFETIME, "token_type": "Bearer"})
 
     def expire(self) -> None:
         """End all tokens early."""
         self._tokens = dict.fromkeys(self._tokens, datetime.min)
 
-    def check(self, header: str) -> None:
-        """Refuse a call without a live token."""
-        until = self._tokens.get(header.removeprefix("Bearer "))
+    def check(self, header: str, scopes: Collection[str]) -> None:
+        """Refuse a call without a live token of one of some scopes."""
+        token = header.removeprefix("Bearer ")
+        until = self._tokens.get(token)
         if until is None or self._clock.now() >= until:
             raise GoogleError(401, "Request had invalid authentication credentials.", "authError")
+        if self._scopes[token].isdisjoint(scopes):
+            raise GoogleError(403, "Request had insufficient authentication scopes.", "insufficientPermissions")
 
     def _fault(self, form: Mapping[str, str]) -> str | None:
         if form.get("grant_type") != GRANT:
@@ -102,7 +108,7 @@ class Google:
             _key().public_key().verify(
                 _decoded(signature), f"{head}.{claims}".encode(), padding.PKCS1v15(), hashes.SHA256()
             )
-            said = json.loads(_decoded(claims))
+            said = _claims(form["assertion"])
             algorithm = json.loads(_decoded(head))["alg"]
         except (ValueError, KeyError, binascii.Error, InvalidSignature):
             return "Invalid JWT Signature."
@@ -119,6 +125,11 @@ class Google:
 def _key() -> rsa.RSAPrivateKey:
     """The account's key, one for the process: making one is slow, and it opens nothing outside."""
     return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def _claims(assertion: str) -> dict[str, Any]:
+    said: dict[str, Any] = json.loads(_decoded(assertion.split(".")[1]))
+    return said
 
 
 def _decoded(part: str) -> bytes:

@@ -69,13 +69,14 @@ class Warehouse:
         self.drop(name)
         columns = ", ".join(f'"{column}" {kind}' for column, kind in COLUMNS.items())
         self._run(f'CREATE TABLE "{name}" ({columns})')
-        for event in events:
-            row = {"event_date": day, "platform": "WEB", **event}
-            values = [_stored(column, row.get(column)) for column in COLUMNS]
-            casts = ", ".join(
-                f"CAST({'CAST(? AS JSON)' if '(' in kind else '?'} AS {kind})" for kind in COLUMNS.values()
-            )
-            self._run(f'INSERT INTO "{name}" SELECT {casts}', values)
+        rows = [{"event_date": day, "platform": "WEB", **event} for event in events]
+        told = [{column: _stored(column, row.get(column)) for column in COLUMNS} for row in rows]
+        named = ", ".join(f'r."{column}"' for column in COLUMNS)
+        self._run(
+            f'INSERT INTO "{name}" SELECT {named} '  # noqa: S608 - names of ours
+            f"FROM (SELECT unnest(CAST(CAST(? AS JSON) AS STRUCT({columns})[])) AS r)",
+            [json.dumps(told)],
+        )
         if not intraday:
             self.drop(f"events_intraday_{day}")
         self._modified[name] = to_epoch_ms(self._clock.now())
@@ -132,9 +133,8 @@ class Warehouse:
 
 def _stored(column: str, value: Any) -> Any:
     """A value as its column holds it; parameters are given as plain keys and values."""
-    if value is not None and column in _KEYED:
-        value = [{"key": key, "value": _typed(one)} for key, one in value.items()]
-    return value if value is None or "(" not in COLUMNS[column] else json.dumps(value)
+    keyed = value is not None and column in _KEYED
+    return [{"key": key, "value": _typed(one)} for key, one in value.items()] if keyed else value
 
 
 def _typed(value: object) -> dict[str, object]:

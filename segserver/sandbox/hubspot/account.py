@@ -13,6 +13,7 @@ from segserver.sandbox.hubspot.contact_list import ContactList
 from segserver.sandbox.hubspot.errors import not_found
 from segserver.sandbox.hubspot.execution import Execution
 from segserver.sandbox.hubspot.journal import JournalLog
+from segserver.sandbox.hubspot.oauth import PORTAL_ID, Installs
 from segserver.sandbox.hubspot.occurrences import Occurrence, in_time
 from segserver.sandbox.hubspot.preferences import StatusChange
 from segserver.sandbox.hubspot.properties import Definition, company_schema, contact_schema, deal_schema, new_group
@@ -24,7 +25,6 @@ from segserver.sandbox.routing import made_up
 CONTACTS, COMPANIES, DEALS = "0-1", "0-2", "0-3"
 _NAMES = {CONTACTS: ("contact", "contacts"), COMPANIES: ("company", "companies"), DEALS: ("deal", "deals")}
 _TYPES = {name: kind for kind, names in _NAMES.items() for name in (kind, *names)}
-PORTAL_ID = 62515
 
 
 WebhookEvent = dict[str, object]
@@ -38,6 +38,9 @@ class HubSpotAccount:
         client_id: of the app that the journal belongs to.
         client_secret: the key that signs webhooks, and with which the app asks for tokens.
         lacking: permissions that the key does not have.
+        installs: what logins gave the app.
+        locked: ids of contacts that somebody else is writing to at the moment.
+        moving_until: until when the account is moved to another data centre.
         search_lag: how long a change stays invisible to search; HubSpot's index is eventually consistent.
         all_lists: by id.
         contact_deals: contact id to the ids of its deals, and `deal_contacts` the other way round.
@@ -57,6 +60,9 @@ class HubSpotAccount:
         self.client_secret = made_up("hubspot client secret", seed)
         self.client_id = f"app-{made_up('hubspot client id', seed, 12)}"
         self.lacking: set[str] = set()
+        self.installs = Installs(limits.hubspot_install_burst, seed)
+        self.locked: set[str] = set()
+        self.moving_until: datetime | None = None
         self.search_lag = timedelta(0)
         self.burst = RollingWindow(limits.hubspot_burst, timedelta(seconds=10))
         self.searches = RollingWindow(limits.hubspot_search, timedelta(seconds=1))
@@ -210,12 +216,12 @@ class HubSpotAccount:
         """Let an address say SUBSCRIBED, UNSUBSCRIBED or NOT_SPECIFIED to a subscription."""
         self.status_changes.append(StatusChange(address.lower(), subscription, status, self.clock.now()))
 
-    def restore_contact(self, contact_id: str) -> None:
-        """Take a contact back out of the recycle bin."""
+    def restore_contact(self, contact_id: str, *, touched: bool = True) -> None:
+        """Take a contact back out of the recycle bin; nobody says whether that moves its modification instant."""
         record = self.contacts.get_archived(int(contact_id))
         if record is None:
             raise KeyError(f"HubSpot's stand-in has no deleted contact {contact_id!r}")
-        self.contacts.restore(record, self.clock.now())
+        self.contacts.restore(record, self.clock.now() if touched else None)
         self.emit("contact.restore", record.id)
 
     def archive_contact(self, record: Record) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from flask import Response, request
 
 from segserver.clock import to_epoch_ms
-from segserver.sandbox.hubspot.errors import HubSpotError, invalid
+from segserver.sandbox.hubspot.errors import invalid
 from segserver.sandbox.hubspot.objects import bounded
 from segserver.sandbox.hubspot.records import instant
 from segserver.sandbox.routing import Route, json_body, json_response, whole
@@ -17,7 +17,6 @@ from segserver.sandbox.routing import Route, json_body, json_response, whole
 if TYPE_CHECKING:
     from segserver.sandbox.hubspot.account import HubSpotAccount
 
-READ, READ_BATCH = "communication_preferences.read", "communication_preferences.statuses.batch.read"
 BATCH, TIMELINE_PAGE = 100, 100
 
 
@@ -32,7 +31,6 @@ class StatusChange:
 
 
 def _batch(account: HubSpotAccount) -> Response:
-    _permit(account, READ_BATCH)
     inputs = json_body().get("inputs")
     if request.args.get("channel") != "EMAIL":
         raise invalid("channel must be EMAIL")
@@ -45,7 +43,6 @@ def _batch(account: HubSpotAccount) -> Response:
 
 
 def _single(account: HubSpotAccount, address: str) -> Response:
-    _permit(account, READ)
     return json_response(*account.batch_reply(_statuses(account, address), []))
 
 
@@ -62,13 +59,6 @@ def _statuses(account: HubSpotAccount, address: str) -> list[dict[str, object]]:
         }
         for one in latest.values()
     ]
-
-
-def _permit(account: HubSpotAccount, scope: str) -> None:
-    if scope in account.lacking:
-        message = "This app hasn't been granted all required scopes to make this call."
-        context = {"requiredGranularScopes": [scope]}
-        raise HubSpotError(403, "MISSING_SCOPES", message, errors=[{"message": message, "context": context}])
 
 
 def _timeline(account: HubSpotAccount) -> Response:

@@ -120,14 +120,15 @@ class Table:
         record.archived_at = at
         insort(self.archived, record.id)
 
-    def restore(self, record: Record, at: datetime) -> None:
-        """Take a record back out of the recycle bin."""
+    def restore(self, record: Record, at: datetime | None) -> None:
+        """Take a record back out of the recycle bin; its modification instant moves to `at`, or stays."""
         self.archived.remove(record.id)
         record.archived_at = None
         insort(self.ids, record.id)
         if "email" in record.properties:
             self._by_email[record.properties["email"].lower()] = record.id
-        self._touch(record, at)
+        if at is not None:
+            self._touch(record, at)
 
     def erase(self, record: Record) -> None:
         """Forget a record for good."""

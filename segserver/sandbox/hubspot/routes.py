@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, timedelta
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 
 from segserver.sandbox.faults import ENVIRON_KEY, Fault
 from segserver.sandbox.hubspot import (
@@ -14,6 +15,7 @@ from segserver.sandbox.hubspot import (
     email_events,
     journal,
     lists,
+    oauth,
     objects,
     occurrences,
     preferences,
@@ -21,7 +23,7 @@ from segserver.sandbox.hubspot import (
     search,
     workflows,
 )
-from segserver.sandbox.hubspot.account import PORTAL_ID, HubSpotAccount
+from segserver.sandbox.hubspot.account import HubSpotAccount
 from segserver.sandbox.hubspot.errors import HubSpotError
 from segserver.sandbox.routing import Route, json_response, mount
 
@@ -39,6 +41,7 @@ MODULES = (
     custom_events,
     preferences,
     journal,
+    oauth,
     workflows,
 )
 _STATUS = {Fault.SERVER_ERROR: 500, Fault.BAD_GATEWAY: 502, Fault.UNAVAILABLE: 503}
@@ -61,8 +64,10 @@ def blueprint(account: HubSpotAccount) -> Blueprint:
             if "/webhooks-journal/" in request.path:
                 journal.check_token(account)
             return
-        _check_key(account)
-        _count(account)
+        _check_state(account)
+        g.install = _admitted(account)
+        oauth.permit(account, g.install)
+        _count(account, g.install)
 
     @made.after_request
     def add_limits(response: Response) -> Response:
@@ -83,7 +88,7 @@ def _details(account: HubSpotAccount) -> Response:
     now = account.clock.now().replace(tzinfo=UTC).astimezone(account.zone)
     return json_response(
         {
-            "portalId": PORTAL_ID,
+            "portalId": oauth.PORTAL_ID,
             "accountType": "STANDARD",
             "timeZone": account.zone.key,
             "companyCurrency": account.currency,
@@ -110,23 +115,41 @@ def _fail_on_demand() -> None:
         raise HubSpotError(_STATUS[fault], "INTERNAL_ERROR", "internal error")
 
 
-def _check_key(account: HubSpotAccount) -> None:
+def _check_state(account: HubSpotAccount) -> None:
+    now, until = account.clock.now(), account.moving_until
+    if until is not None and now < until:
+        waits = {"Retry-After": str(int((until - now).total_seconds()) or 1)}
+        raise HubSpotError(477, "MIGRATION_IN_PROGRESS", "This account is being migrated.", headers=waits)
+    if account.locked and oauth.scope_asked_for() == oauth.WRITE and account.locked & _ids_named():
+        raise HubSpotError(423, "LOCKED", "This resource is locked by another request.")
+
+
+def _ids_named() -> set[str]:
+    return set(re.findall(r"\d+", f"{request.path} {request.get_data(as_text=True)}"))
+
+
+def _admitted(account: HubSpotAccount) -> oauth.Install | None:
+    """The login whose token this is; None for the key."""
     sent = request.headers.get("Authorization", "")
     if not sent.startswith("Bearer "):
         message = "Authentication credentials not found. This API supports OAuth 2.0 authentication."
         raise HubSpotError(401, "INVALID_AUTHENTICATION", message)
-    if sent.removeprefix("Bearer ") != account.token:
+    token = sent.removeprefix("Bearer ")
+    install = account.installs.admitted(token, account.clock.now())
+    if install is None and token != account.token:
         message = "The key used to make this call is expired or invalid."
         raise HubSpotError(401, "INVALID_AUTHENTICATION", message)
+    return install
 
 
-def _count(account: HubSpotAccount) -> None:
+def _count(account: HubSpotAccount, install: oauth.Install | None) -> None:
     now = account.clock.now()
     if request.path.endswith("/search") and "/objects/" in request.path:
         fits, policy = account.searches.take(now), "SECONDLY"
     else:
-        fits, policy = account.burst.take(now), "TEN_SECONDLY_ROLLING"
-    if not account.daily.take(now):
+        burst = account.burst if install is None else account.installs.burst
+        fits, policy = burst.take(now), "TEN_SECONDLY_ROLLING"
+    if install is None and not account.daily.take(now):
         fits, policy = False, "DAILY"
     if not fits:
         raise _too_many(policy, {})
@@ -139,11 +162,16 @@ def _too_many(policy: str, headers: dict[str, str]) -> HubSpotError:
 
 
 def _limit_headers(account: HubSpotAccount) -> dict[str, str]:
-    now = account.clock.now()
-    return {
-        "X-HubSpot-RateLimit-Max": str(account.burst.limit),
-        "X-HubSpot-RateLimit-Remaining": str(account.burst.remaining(now)),
+    now, by_app = account.clock.now(), g.get("install") is not None
+    burst = account.installs.burst if by_app else account.burst
+    told = {
+        "X-HubSpot-RateLimit-Max": str(burst.limit),
+        "X-HubSpot-RateLimit-Remaining": str(burst.remaining(now)),
         "X-HubSpot-RateLimit-Interval-Milliseconds": "10000",
+    }
+    if by_app:
+        return told
+    return told | {
         "X-HubSpot-RateLimit-Daily": str(account.daily.limit),
         "X-HubSpot-RateLimit-Daily-Remaining": str(max(0, account.daily.remaining(now))),
     }

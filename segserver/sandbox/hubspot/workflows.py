@@ -11,9 +11,10 @@ from flask import Response
 
 from segserver.clock import Clock
 from segserver.sandbox.hubspot import signing
-from segserver.sandbox.hubspot.account import PORTAL_ID, HubSpotAccount
+from segserver.sandbox.hubspot.account import HubSpotAccount
 from segserver.sandbox.hubspot.errors import HubSpotError, invalid, not_found
 from segserver.sandbox.hubspot.execution import Execution
+from segserver.sandbox.hubspot.oauth import PORTAL_ID
 from segserver.sandbox.routing import Route, json_body
 from segserver.sandbox.webhooks import JSON, Reply, Send, SignedRequest, exchange
 
