@@ -27,7 +27,7 @@ from segserver.pushing import values
 from segserver.pushing.read_back import read_back
 from segserver.pushing.report import Left, PushReport
 from segserver.pushing.touches import Toucher, trigger_of
-from segserver.store import ledger
+from segserver.store import held, ledger
 from segserver.store.session import Session
 from segserver.workspace import Workspace
 
@@ -120,4 +120,6 @@ def push(
         report.read_back += read_back(
             session, workspace, connection, destination, clock, progress, everything=everything
         )
+        if report.read_back and report.left:
+            report.found(held.arrived(session, changes))
     return report

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field
 
 from segserver.connectors.base import Outcome, Status
 from segserver.plans import ByHand
 from segserver.specs.targets import Target
-from segserver.store.held import Found
+from segserver.store.held import FOUND, Found
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,8 @@ class PushReport:
     """One connection's push.
 
     Attributes:
-        written: values by status ("confirmed", "sent", "rejected", "failed").
+        written: values by status ("confirmed", "sent", "rejected", "failed"); "found" are those whose answer was lost
+            and that were there when the audience was read back.
         touched: touches by status.
         resolved: touches of earlier runs whose outcome is known now, by status.
         dropped: changes that were planned for contacts whose membership has changed since.
@@ -85,6 +87,20 @@ class PushReport:
         if outcome.status not in (Status.CONFIRMED, Status.SENT):
             reason = outcome.reason or "the platform gave no reason"
             self.left.append(Left(what, outcome.item.contact_id, str(outcome.status), reason))
+
+    def found(self, arrived: Collection[tuple[Target, str]]) -> None:
+        """Take what arrived, as reading it back has shown, from what is left; what was refused stays.
+
+        Args:
+            arrived: targets, each with a contact for whom it holds what was meant.
+        """
+        there = {(str(target), contact) for target, contact in arrived}
+        unsure = (Status.FAILED, Status.UNKNOWN)
+        settled = [one for one in self.left if one.status in unsure and (one.what, one.contact_id) in there]
+        gone = set(settled)
+        self.left = [one for one in self.left if one not in gone]
+        self.written -= Counter(one.status for one in settled)
+        self.written += Counter({FOUND: len(settled)})
 
     def to_dict(self) -> dict[str, object]:
         """Plain data."""

@@ -134,6 +134,31 @@ def settle(session: Session, target: Target, began_at: datetime, lag: timedelta,
     return found
 
 
+def arrived(session: Session, changes: pa.Table) -> set[tuple[Target, str]]:
+    """Which of the changes a destination holds as they were meant: the target and the contact.
+
+    Args:
+        session: of the connection's pusher.
+        changes: of a plan; its columns that name the place, the contact and the value.
+    """
+    session.load("changes made", changes)
+    rows = session.rows(
+        """SELECT p.connection, p.target_kind, p.target_name, p.contact_id FROM "changes made" p
+        LEFT JOIN (
+            SELECT * FROM acknowledgements QUALIFY row_number()
+                OVER (PARTITION BY connection, target_kind, target_name, address ORDER BY seq DESC) = 1
+        ) a USING (connection, target_kind, target_name, address)
+        GROUP BY ALL
+        HAVING bool_and(coalesce(a.status IN ('confirmed', 'sent', 'found') AND a.value IS NOT DISTINCT FROM p.value,
+            false))"""
+    )
+    session.drop_temp("changes made")
+    return {
+        (Target(str(row["connection"]), str(row["target_kind"]), str(row["target_name"])), str(row["contact_id"]))
+        for row in rows
+    }
+
+
 _HERE = Sql("connection = $connection AND target_kind = $kind AND target_name = $name")
 
 _DIFFERENCES = """WITH mine AS (SELECT * FROM acknowledgements WHERE {here}),

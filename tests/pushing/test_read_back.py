@@ -244,12 +244,26 @@ def test_a_write_whose_answer_was_lost_is_settled_by_reading_and_not_made_again(
     crm.answers["5"] = (Status.FAILED, "the answer was lost")
     pushed.people(5)
     crm.held[LIST]["5"] = "member"
-    read = found(pushed.later(days=2).run())
-    assert (read.settled, read.added) == (1, 0)
+    report = pushed.later(days=2).run()
+    assert (found(report).settled, found(report).added) == (1, 0)
+    assert (report.status, dict(report.pushes["crm"].written)) == ("done", {"found": 1})
     crm.answers.clear()
     writes = len(crm.writes)
     report = pushed.later(minutes=15).run()
     assert (report.plan.empty, len(crm.writes)) == (True, writes)
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.UNKNOWN, Status.REJECTED])
+def test_what_reading_does_not_find_or_the_platform_refused_is_left(pushed: Any, status: Status) -> None:
+    crm = pushed.destinations["crm"]
+    crm.answers["5"] = crm.answers["6"] = (status, "no")
+    pushed.people(5, 6)
+    if status is Status.REJECTED:
+        crm.held[LIST] |= {"5": "member", "6": "member"}
+    report = pushed.later(hours=WEEK).run()
+    assert report.pushes["crm"].read_back
+    assert [one.status for one in report.pushes["crm"].left] == [str(status)] * 2
+    assert report.pushes["crm"].written == {str(status): 2}
 
 
 def test_who_was_added_by_a_call_that_a_crash_left_unanswered_and_has_left_since_is_removed(stage: MakeStage) -> None:
