@@ -180,7 +180,10 @@ class World:
         return {place: value for place, value in found.items() if value}
 
     def known(self):
-        """What the store knows, without run ids, instants of ours, and what the platforms have done since the start."""
+        """What the store knows, without run ids, instants of ours, and what the platforms have done since the start.
+
+        Whether a platform said that it holds something, or was seen to, makes no difference.
+        """
         names = [name for (name,) in self.ask("SELECT table_name FROM duckdb_tables() ORDER BY table_name")]
         copies = [name for name in names if name.startswith(("source_", "history_", "event_"))]
         questions = {name: f"SELECT * EXCLUDE (recorded_at) FROM {name}" for name in copies}
@@ -210,7 +213,8 @@ _QUESTIONS = {
     "membership changes": "SELECT segment, contact_id, change, cause FROM membership_changes",
     "segments": "SELECT segment, declaration, size, pushed_size FROM segment_state",
     "scenario entries": "SELECT scenario, contact_id, held_out FROM scenario_entries",
-    "acknowledged": "SELECT * EXCLUDE (acknowledged_at, value), "
+    "acknowledged": "SELECT * EXCLUDE (acknowledged_at, value, status), "
+    "CASE WHEN status <> 'found' THEN status ELSE 'confirmed' END, "
     "CASE WHEN target_name <> 'segserver_next_send_at' THEN value END FROM acknowledged",
     "refused": "SELECT * EXCLUDE (acknowledged_at) FROM refused",
     "deliveries": "SELECT connection, scenario, contact_id, address, campaign, channel, step, status FROM deliveries",

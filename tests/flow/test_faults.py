@@ -144,6 +144,16 @@ def test_a_touch_whose_every_answer_is_lost_is_read_back_and_not_started_anew(
     check_finished(world, faultless)
 
 
+def test_members_whose_every_answer_is_lost_are_read_back_and_not_left(world, faultless, monkeypatch):
+    lost = {True: Fault.DROPPED_AFTER, False: None}
+    with monkeypatch.context() as patch:
+        patch.setattr(world.sandbox.plan, "draw", lambda _, path: lost[path.endswith("/add-and-remove")])
+        report = world.run()
+    check_report(world, report, faultless[0])
+    assert report.pushes["crm"].written["found"]
+    check_finished(world, faultless)
+
+
 @pytest.mark.long
 def test_planning_does_not_wait_for_a_push_under_way_whose_connection_settles_afterwards(world, monkeypatch):
     with monkeypatch.context() as patch:
