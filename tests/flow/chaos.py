@@ -459,6 +459,8 @@ def rows_of(connection, database: str, table: str, start: datetime) -> str:
             continue
         if kind == "TIMESTAMP":
             chosen.append(f"least(\"{name}\", TIMESTAMP '{start}')")
+        elif table == "acknowledged" and name == "status":
+            chosen.append("CASE WHEN status <> 'found' THEN status ELSE 'confirmed' END")
         elif table == "acknowledged" and name == "value":
             named = ", ".join(f"'{one}'" for one in _OF_INSTANTS)
             chosen.append(
