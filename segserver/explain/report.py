@@ -11,11 +11,11 @@ from segserver.explain.evidence import READ
 from segserver.explain.showing import figure, instant, turning
 from segserver.explain.verdicts import Contribution, Explanation, ModelReason, Observed, Verdict, Witness
 from segserver.explain.words import words
-from segserver.explain.wrapping import wrapped
 from segserver.explain.written import counted, money
 from segserver.rules.expressions.conditions import All, AnyOf, AtLeast, Comparison, InSegment, Not
 from segserver.rules.expressions.history import Did, FirstDid, Regular
 from segserver.rules.expressions.values import Points
+from segserver.wrapping import wrapped
 
 SHOWN = 5
 """Events and changes of a condition that are shown."""

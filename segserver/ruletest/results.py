@@ -10,6 +10,7 @@ from xml.etree import ElementTree as Xml
 
 from segserver.errors import Span
 from segserver.rules.program import Expectation
+from segserver.wrapping import wrapped
 
 if TYPE_CHECKING:
     from segserver.explain.verdicts import Verdict
@@ -78,8 +79,6 @@ class TestResult:
 
     def render(self, width: int | None = None) -> str:
         """For a terminal, in lines no longer than `width`; None: however long they are."""
-        from segserver.explain.wrapping import wrapped
-
         lines = [f"{'ok  ' if self.passed else 'FAIL'} {self.title}"]
         for failure in self.failures:
             lines.append(f"     {failure.text}")

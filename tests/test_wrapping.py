@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from segserver.explain.wrapping import wrapped
+from segserver.wrapping import wrapped
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Explanations in lines that fit a console: what a line goes on with stands under its text."""
+"""Text in lines that fit a console: what a line goes on with stands under its text."""
 
 from __future__ import annotations
 
