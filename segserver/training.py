@@ -16,12 +16,12 @@ import pyarrow.feather as feather
 from ibis.expr.types import Table
 
 from segserver.clock import format_instant
-from segserver.compiler.features import compile_training
 from segserver.compiler.sql import to_sql
 from segserver.compiler.walk import Node, children
-from segserver.execution import as_version, execute
+from segserver.execution import as_version
 from segserver.models import registry
 from segserver.models.cutoffs import cutoffs
+from segserver.models.leaks import Check
 from segserver.models.parity import parity
 from segserver.models.registry import Decision, Version
 from segserver.models.results import Trained
@@ -34,6 +34,7 @@ from segserver.specs.models import ModelSpec
 from segserver.store import engines, models, state
 from segserver.store.models import StoredVersion
 from segserver.store.session import Session, compose
+from segserver.training_rows import todays_values, training_rows, truncation
 from segserver.workspace import Workspace
 
 
@@ -73,7 +74,9 @@ def train_model(
     """
     spec = workspace.models[name]
     frame = _frame(session, workspace, spec, as_of)
-    trained = _fit(frame, spec, as_of, seed, _over_events(workspace.program, name))
+    program = workspace.program
+    checks = (todays_values(program, name), truncation(session, program, spec, frame))
+    trained = _fit(frame, spec, as_of, seed, _over_events(program, name), checks)
     measured = parity(trained, frame, lambda table, rows, query: _run(session, table, rows, query))
     newest = models.next_version(session, name)
     version = registry.publish(trained, version=newest, key=key, parity=measured)
@@ -108,25 +111,35 @@ def _frame(session: Session, workspace: Workspace, spec: ModelSpec, as_of: datet
             f"it needs contacts and events from before {reach}: what is known reaches to "
             f"{format_instant(watermark)}, and the label looks {spec.horizon.days} days ahead",
         )
-    training = compile_training(
-        workspace.program, spec.name, instants, gap=spec.gap, horizon=spec.horizon, as_of=as_of, prefix="training "
-    )
-    execute(session, training.steps, {})
-    return session.arrow(compose("SELECT * FROM {table} ORDER BY cutoff, contact_id", table=training.table))
+    return training_rows(session, workspace.program, spec, instants, as_of)
 
 
-def _fit(frame: pa.Table, spec: ModelSpec, trained_at: datetime, seed: int, over_events: Sequence[str]) -> Trained:
+def _fit(
+    frame: pa.Table,
+    spec: ModelSpec,
+    trained_at: datetime,
+    seed: int,
+    over_events: Sequence[str],
+    checks: Sequence[Check],
+) -> Trained:
     """Fit in a child process, so that a server goes on answering and its memory stays its own."""
     with TemporaryDirectory(prefix="segserver-") as folder:
         path = Path(folder) / "frame.arrow"
         feather.write_feather(frame, path, compression="uncompressed")
-        task = joblib.delayed(_fit_file)(path, spec, trained_at, seed, over_events)
+        task = joblib.delayed(_fit_file)(path, spec, trained_at, seed, over_events, checks)
         return cast("Trained", joblib.Parallel(n_jobs=2)([task])[0])
 
 
-def _fit_file(path: Path, spec: ModelSpec, trained_at: datetime, seed: int, over_events: Sequence[str]) -> Trained:
+def _fit_file(
+    path: Path,
+    spec: ModelSpec,
+    trained_at: datetime,
+    seed: int,
+    over_events: Sequence[str],
+    checks: Sequence[Check],
+) -> Trained:
     frame = feather.read_table(path, memory_map=False)
-    return train(frame, spec, trained_at=trained_at, seed=seed, over_events=over_events)
+    return train(frame, spec, trained_at=trained_at, seed=seed, over_events=over_events, checks=checks)
 
 
 def _over_events(program: Program, name: str) -> list[str]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import random
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from segserver import pipeline, training
+from segserver.compiler import sources
 from segserver.models.registry import Decision, TamperedModel
 from segserver.models.rows import TrainingRefused
-from segserver.records import EventRecord
+from segserver.records import Change, EventRecord
 from segserver.store import models
 
 RULES = """\
@@ -65,8 +69,8 @@ def one(stage: MakeStage, monkeypatch: pytest.MonkeyPatch) -> Any:
     shoppers(made)
     made.run(apply=False)
 
-    def fit(frame: Any, spec: Any, trained_at: datetime, seed: int, over_events: Any) -> Any:
-        return training.train(frame, spec, trained_at=trained_at, seed=seed, over_events=over_events)
+    def fit(frame: Any, spec: Any, trained_at: datetime, seed: int, over_events: Any, checks: Any) -> Any:
+        return training.train(frame, spec, trained_at=trained_at, seed=seed, over_events=over_events, checks=checks)
 
     monkeypatch.setattr(training, "_fit", fit)
     return made
@@ -157,3 +161,77 @@ def test_features_over_events_are_told_from_those_that_read_a_field(stage: MakeS
     one = stage(RULES.format(auc="0.6"))
     found = training._over_events(one.engine.workspace.program, "buy_soon")
     assert found == ["orders_90d", "recency", "basket", "per_order"]
+
+
+# ---- leaks ---------------------------------------------------------------------------------------------------------
+
+
+def checks(report: Any) -> dict[str, tuple[str, str]]:
+    """Each leak check of a card with its verdict and what it says."""
+    return {check["code"]: (check["verdict"], check["detail"]) for check in report.to_dict()["card"]["checks"]}
+
+
+def test_every_training_looks_for_every_leak_and_a_clean_declaration_raises_no_alarm(one: Any) -> None:
+    found = checks(*pipeline.train(one.engine))
+    assert list(found) == ["T1", "T2", "T3", "T4", "T5", "T6", "T7"]
+    assert {verdict for verdict, _ in found.values()} == {"passed"}
+    assert found["T2"][1] == "2 cutoffs built anew without what came later"
+
+
+def test_a_feature_that_sees_what_came_after_a_cutoff_is_named_and_blocks(
+    one: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A compiler that looked 20 days too far would be found out."""
+    aright = sources.at_moment
+
+    def too_far(column: str, node: Any, moment: Any) -> Any:
+        found = aright(column, node, moment)
+        if found.known_by > moment.as_of or found.reach.start is None:
+            return found
+        further = moment.as_of + timedelta(days=20)
+        return dataclasses.replace(found, known_by=further, reach=dataclasses.replace(found.reach, end=further))
+
+    monkeypatch.setattr(sources, "at_moment", too_far)
+    (report,) = pipeline.train(one.engine)
+    verdict, detail = checks(report)["T2"]
+    assert verdict == "blocked"
+    assert re.search(r"orders_90d of \d+ contacts at \S+,", detail)
+    assert "recency" not in detail
+    assert not report.promotion.yes
+    assert "later data changes no feature" in report.promotion.reason
+
+
+def test_what_became_known_after_a_cutoff_is_in_no_row(one: Any) -> None:
+    """These purchases are told half a year late: nobody could have known of them."""
+    at = one.clock.now() - timedelta(days=200)
+    for number in range(1, 60):
+        late = EventRecord("purchase", f"late {number}", str(number), None, at, one.clock.now(), {"amount": None})
+        one.sources["crm"].tell(late)
+    one.later(hours=1).run(apply=False)
+    (report,) = pipeline.train(one.engine)
+    assert one.ask("SELECT count(*) AS late FROM event_purchase WHERE event_key LIKE 'late%'") == [{"late": 59}]
+    assert checks(report)["T2"][0] == "passed"
+
+
+def test_a_field_that_is_filled_in_because_of_the_outcome_is_named_and_blocks(stage: MakeStage) -> None:
+    """Whoever buys often gets a value, dated back to before; nobody else has one."""
+    one = stage(RULES.format(auc="0.6"))
+    shoppers(one)
+    start = one.clock.now() - timedelta(days=DAYS)
+    for number in range(1, 121, 2):
+        one.people(number, known_to=["crm"], created_at=start, history={"spend": (Change(Decimal(number), start),)})
+    one.run(apply=False)
+    (report,) = pipeline.train(one.engine)
+    verdict, detail = checks(report)["T6"]
+    assert verdict == "blocked"
+    assert "whether spend is known" in detail
+    assert "no field is filled in because of the outcome" in report.promotion.reason
+
+
+def test_what_is_taken_from_today_is_told(one: Any) -> None:
+    rules = BARE.replace("    basket\n", '    basket\n    french = current(country) is "FR"\n')
+    one.rules(rules.replace("  gap ", "  for      contacts where consents to email\n  gap ").format(auc="0.6"))
+    found = checks(*pipeline.train(one.engine))
+    assert found["T1"][0] == "warning"
+    assert "today's value stands for the past one of consents to email, current(country)" in found["T1"][1]
+    assert found["T2"][0] == "passed"

@@ -1,7 +1,7 @@
 """Signs that a feature knows the answer: looked for at every training, the verdicts are kept on the card.
 
-The names T3 to T7 follow the order in which a training meets them; T1 (what a feature may read) belongs to the rule
-checker and T2 (later data changes no training row) to the builder of the frame.
+The names T1 to T7 follow the order in which a training meets them; T1 (what a feature may read) and T2 (later data
+changes no training row) belong to the builder of the frame, who reads the rules and the store.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ UNIVARIATE_AHEAD = 0.10
 FORWARD_GAP = 0.05
 CHANCE_ERRORS = 3.0
 ABSENCE = 0.60
+ABSENCE_SURE = 0.80
 TOO_GOOD = 0.98
 
 OutOfFold = Callable[[Labels], Floats]
@@ -50,12 +51,14 @@ def univariate(train: Rows) -> Check:
     alone = sorted(((single(train.y, train.x[:, i]).auc, name) for i, name in enumerate(train.features)), reverse=True)
     best, name = alone[0]
     runner_up = alone[1][0] if len(alone) > 1 else 0.5
-    caught = best > UNIVARIATE or (best > UNIVARIATE_ALONE and best - runner_up > UNIVARIATE_AHEAD)
+    ahead = best > UNIVARIATE_ALONE and best - runner_up > UNIVARIATE_AHEAD
+    verdict = Verdict.BLOCKED if best > UNIVARIATE else Verdict.WARNING if ahead else Verdict.PASSED
     return Check(
         "T3",
         "no single feature nearly is the answer",
-        Verdict.WARNING if caught else Verdict.PASSED,
-        f"{name} alone has auc {best:.3f}" + ("; look at how and when it is filled" if caught else ""),
+        verdict,
+        f"{name} alone has auc {best:.3f}"
+        + ("; look at how and when it is filled" if verdict is not Verdict.PASSED else ""),
     )
 
 
@@ -125,10 +128,12 @@ def absence(train: Rows, over_events: Collection[str]) -> Check:
     ]
     caught = sorted(((value, name) for value, name in judged if value > ABSENCE), reverse=True)
     shown = ", ".join(f"whether {name} is known has auc {value:.3f}" for value, name in caught)
+    doubted = Verdict.WARNING if caught else Verdict.PASSED
+    sure = any(value > ABSENCE_SURE for value, _ in caught)
     return Check(
         "T6",
         "no field is filled in because of the outcome",
-        Verdict.WARNING if caught else Verdict.PASSED,
+        Verdict.BLOCKED if sure else doubted,
         shown or f"{len(judged)} features with unknown values looked at",
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -31,7 +31,13 @@ from segserver.specs.models import ModelSpec
 
 
 def train(
-    frame: pa.Table, spec: ModelSpec, *, trained_at: datetime, seed: int = 0, over_events: Collection[str] = ()
+    frame: pa.Table,
+    spec: ModelSpec,
+    *,
+    trained_at: datetime,
+    seed: int = 0,
+    over_events: Collection[str] = (),
+    checks: Sequence[Check] = (),
 ) -> Trained:
     """Fit, calibrate and judge a declared model. The same frame, spec and seed give the same numbers, bit for bit.
 
@@ -45,6 +51,7 @@ def train(
         trained_at: recorded on the result, naive UTC.
         seed: of folds and shuffles.
         over_events: features whose unknown values mean "never happened" (see `leaks.absence`).
+        checks: what was looked at when the frame was built; those of here follow.
 
     Returns:
         The model, whether or not its gates hold: see `Trained.failures`.
@@ -62,7 +69,7 @@ def train(
         learned = _learn(train_rows, division.recent, folds, spec)
         score = score_rows(learned.portable, dict(zip(features, test_rows.x.T, strict=True)))
         figures = _figures(train_rows, learned.log_odds, test_rows.y, score)
-        checks = _checks(train_rows, folds, learned.strength, figures, seed, over_events)
+        found = _checks(train_rows, folds, learned.strength, figures, seed, over_events)
     baseline = _baseline(train_rows, test_rows, figures.auc)
     return Trained(
         spec=spec,
@@ -76,7 +83,7 @@ def train(
         figures=figures,
         baseline=baseline,
         gates=judge(spec, figures, baseline, test_rows.y, score),
-        checks=checks,
+        checks=(*checks, *found),
         test_y=test_rows.y,
         test_score=score,
         fingerprint=fingerprint(rows),

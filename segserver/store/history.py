@@ -33,6 +33,7 @@ _INTERVALS = """
         SELECT * FROM chosen
         WINDOW record AS (PARTITION BY source_id ORDER BY valid_from)
         QUALIFY row_number() OVER record = 1 OR value IS DISTINCT FROM lag(value) OVER record
+            OR known_at < lag(known_at) OVER record
     )
     SELECT s.contact_id, $connection::VARCHAR AS connection, c.source_id, c.value, c.valid_from,
         lead(c.valid_from) OVER (PARTITION BY c.source_id ORDER BY c.valid_from) AS valid_to, c.known_at, c.recorded_at
@@ -44,7 +45,8 @@ def write_points(
 ) -> None:
     """Add points to the histories of one connection's records; what is there already changes nothing.
 
-    Two values at one instant: the later told counts. The same value twice in a row is one interval.
+    Two values at one instant: the later told counts. The same value twice in a row is one interval, unless the second
+    was known before the first: it says what was known then.
     The records themselves are stored already. Contacts whose history changed join the changed ones.
     """
     for trait in layout.histories():

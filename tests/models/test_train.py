@@ -276,7 +276,7 @@ def test_a_feature_that_knows_the_answer_is_named_and_blocks(frame, make_spec) -
     leaky = labels(frame) + np.random.default_rng(0).normal(scale=0.1, size=frame.num_rows)
     result = train(replaced(frame, "noise", leaky), make_spec(), trained_at=TRAINED_AT)
     verdicts = {check.code: check for check in result.checks}
-    assert verdicts["T3"].verdict is Verdict.WARNING
+    assert verdicts["T3"].verdict is Verdict.BLOCKED
     assert verdicts["T3"].detail.startswith("noise alone has auc 1.000")
     assert verdicts["T7"].verdict is Verdict.BLOCKED
     assert any("too good" in failure for failure in result.failures)
@@ -290,13 +290,14 @@ def test_a_leak_that_stops_before_the_test_shows_as_a_gap(frame, make_spec) -> N
     assert {check.code: check.verdict for check in checks}["T4"] is Verdict.WARNING
 
 
-def test_a_field_filled_in_because_of_the_outcome_is_named(frame, make_spec) -> None:
+@pytest.mark.parametrize(("often", "shown", "verdict"), [(0.7, "0.7", Verdict.WARNING), (0.9, "0.9", Verdict.BLOCKED)])
+def test_a_field_filled_in_because_of_the_outcome_is_named(frame, make_spec, often, shown, verdict) -> None:
     generator = np.random.default_rng(0)
-    filled = generator.random(frame.num_rows) < np.where(labels(frame) == 1, 0.8, 0.2)
+    filled = generator.random(frame.num_rows) < np.where(labels(frame) == 1, often, 1 - often)
     column = np.where(filled, generator.normal(size=frame.num_rows), np.nan)
     spec = make_spec()
     checks = train(replaced(frame, "noise", column), spec, trained_at=TRAINED_AT, over_events={"recency"}).checks
     absence = {check.code: check for check in checks}["T6"]
-    assert absence.verdict is Verdict.WARNING
-    assert absence.detail.startswith("whether noise is known has auc 0.8")
+    assert absence.verdict is verdict
+    assert absence.detail.startswith(f"whether noise is known has auc {shown}")
     assert "recency" not in absence.detail

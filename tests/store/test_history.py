@@ -39,6 +39,15 @@ def test_a_source_without_clock_dates_its_changes_by_ours(bench: Any) -> None:
     assert stages(bench) == [("lead", start, bench.clock.now()), ("mql", bench.clock.now(), None)]
 
 
+def test_what_was_known_stays_known_when_an_earlier_instant_of_the_same_value_is_told(bench: Any) -> None:
+    told = {"stage": (Change("lead", LATE, known_at=LATE),)}
+    bench.take("crm", bench.person("1", "ada@x.org", history=told))
+    told = {"stage": (Change("lead", EARLY, known_at=LATE + timedelta(days=9)),)}
+    bench.take("crm", bench.person("1", "ada@x.org", at=CREATED, history=told))
+    rows = bench.rows("SELECT valid_from, known_at FROM history_stage WHERE valid_from >= ? ORDER BY 1", EARLY)
+    assert [tuple(row.values()) for row in rows] == [(EARLY, LATE + timedelta(days=9)), (LATE, LATE)]
+
+
 def test_a_late_change_splits_the_interval_it_falls_into(bench: Any) -> None:
     middle = EARLY + timedelta(days=2)
     bench.take(

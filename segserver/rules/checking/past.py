@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from segserver.errors import Span
-from segserver.rules.expressions.conditions import AccountAny, InSegment, Likely, Percentile, Top
+from segserver.rules.expressions.conditions import AccountAny, Consents, InSegment, Likely, Percentile, Top
 from segserver.rules.expressions.values import AccountCount, AccountTrait, Score, TraitValue
 from segserver.rules.findings import Findings
 from segserver.rules.program import ExclusiveBlock, ModelBlock, SegmentBlock, TraitBlock
@@ -52,7 +52,17 @@ class _ContactZone:
 
 
 _Unkept = (
-    TraitValue | AccountTrait | AccountAny | AccountCount | InSegment | Score | Likely | Top | Percentile | _ContactZone
+    TraitValue
+    | Consents
+    | AccountTrait
+    | AccountAny
+    | AccountCount
+    | InSegment
+    | Score
+    | Likely
+    | Top
+    | Percentile
+    | _ContactZone
 )
 
 
@@ -69,6 +79,8 @@ def refuse_unkept(model: ModelBlock, kept: Kept, findings: Findings) -> None:
     wanted.append((model.label, model.label.span))
     for value, place in wanted:
         for node in dict.fromkeys(_read(value, kept)):
+            if isinstance(node, Consents) and value is model.population:
+                continue
             if isinstance(node, Top | Percentile):
                 written = "top ... by" if isinstance(node, Top) else "percentile of"
                 refuse(findings, place, f"`{written}` in a model")
@@ -85,6 +97,9 @@ def _fault(node: _Unkept, model: ModelBlock, kept: Kept) -> tuple[str, str] | No
             message = f"`{node.name}` keeps no history, so a model cannot know what it was at a past cutoff"
             cure = "add `history: true` to the trait in its connection, leave it out, or say that today's value will do"
             return message, f"{cure}: `current({node.name})`"
+        case Consents():
+            message = f"who consented to {node.channel} at a past cutoff is not kept"
+            return message, "leave it out, or say under `for` that the model is about those who consent today"
         case AccountTrait():
             message = f"`account.{node.name}` keeps no history, so a model cannot know what it was at a past cutoff"
             return message, "leave it out"
