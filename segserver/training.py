@@ -32,7 +32,7 @@ from segserver.rules.expressions.values import ComputedTrait, TraitValue
 from segserver.rules.program import Program
 from segserver.specs.models import ModelSpec
 from segserver.store import engines, models, state
-from segserver.store.models import StoredVersion
+from segserver.store.models import Promotion, StoredVersion
 from segserver.store.session import Session, compose
 from segserver.training_rows import todays_values, training_rows, truncation
 from segserver.workspace import Workspace
@@ -85,7 +85,7 @@ def train_model(
     with session.transaction():
         models.save_version(session, _stored(version, trained))
         if decision.yes:
-            models.promote(session, name, version.version)
+            models.promote(session, name, version.version, Promotion(as_of, False, decision.reason))
     status = registry.CHAMPION if decision.yes else registry.CANDIDATE
     return TrainingReport(dataclasses.replace(version, status=status), decision)
 
@@ -94,7 +94,7 @@ def due(session: Session, workspace: Workspace, now: datetime) -> list[str]:
     """The models whose declaration asks for a training now."""
     found = []
     for name, spec in workspace.models.items():
-        newest = next(iter(models.versions(session, name)), None)
+        newest = models.newest(session, name)
         if registry.retrain_due(None if newest is None else as_version(newest), now, spec).yes:
             found.append(name)
     return found

@@ -16,6 +16,7 @@ import hypothesis
 import pytest
 from rich.console import Console
 
+from segserver import training
 from segserver.cli import execute
 from segserver.cli.invocation import Invocation
 from segserver.clock import FixedClock
@@ -183,6 +184,18 @@ def shop(tmp_path: Path) -> Shop:
     made = Shop(tmp_path / "shop")
     made.write(SHOP)
     return made
+
+
+@pytest.fixture
+def fit_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models are fitted in this process, which saves the start of another."""
+
+    def fit(
+        frame: Any, spec: Any, trained_at: datetime, seed: int, over_events: Sequence[str], checks: Sequence[Any]
+    ) -> Any:
+        return training.train(frame, spec, trained_at=trained_at, seed=seed, over_events=over_events, checks=checks)
+
+    monkeypatch.setattr(training, "_fit", fit)
 
 
 # ---- the steps, with platforms that only remember ------------------------------------------------------------------

@@ -7,7 +7,7 @@ import json
 import random
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -63,16 +63,11 @@ def shoppers(one: Any, count: int = 120) -> None:
 
 
 @pytest.fixture
-def one(stage: MakeStage, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Data is read, nothing trained; the fit happens in this process."""
+def one(stage: MakeStage, fit_here: None) -> Any:
+    """Data is read, nothing trained."""
     made = stage(BARE.format(auc="0.6"))
     shoppers(made)
     made.run(apply=False)
-
-    def fit(frame: Any, spec: Any, trained_at: datetime, seed: int, over_events: Any, checks: Any) -> Any:
-        return training.train(frame, spec, trained_at=trained_at, seed=seed, over_events=over_events, checks=checks)
-
-    monkeypatch.setattr(training, "_fit", fit)
     return made
 
 

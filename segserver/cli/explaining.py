@@ -12,7 +12,7 @@ from segserver.compiler.plan import Step
 from segserver.engine import Engine
 from segserver.errors import SettingsError
 from segserver.execution import Champion, champions, execute, versions
-from segserver.explain import Explanation, colleagues, explain
+from segserver.explain import Explanation, ModelReason, colleagues, explain, explain_score
 from segserver.identity import normalise
 from segserver.store import standing, state
 from segserver.store.members import contacts_for
@@ -52,6 +52,32 @@ def explain_contact(engine: Engine, contact: str, segment: str, as_of: datetime 
         )
         found = replace(found, asked=contact, names=labels(session, colleagues(found)))
         return replace(found, since=_since(session, segment, contact_id)) if as_of is None else found
+
+
+def score_contact(engine: Engine, contact: str, model: str, as_of: datetime | None) -> tuple[ModelReason, Champion]:
+    """What the version of a model that serves says of one contact; see `explain_contact`.
+
+    Raises:
+        SettingsError: nobody is known by that name, or several are; or no version serves.
+    """
+    with engine.store.session() as session:
+        contact_id = the_contact(session, contact)
+        instant = as_of or state.last_evaluated(session) or engine.clock.now()
+        serving, absent = champions(session, engine.workspace, instant, engine.key)
+        if model not in serving:
+            raise SettingsError(f"model {model} does not serve: {absent[model]}")
+        session.load(AMONG, pa.table({"contact_id": [contact_id]}))
+        reason = explain_score(
+            engine.workspace.program,
+            model,
+            contact_id,
+            instant,
+            among=AMONG,
+            serving={name: champion.portable for name, champion in serving.items()},
+            runner=_Runner(session, serving),
+            historical=as_of is not None,
+        )
+        return reason, serving[model]
 
 
 def the_contact(session: Session, asked: str) -> str:

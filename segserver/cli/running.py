@@ -1,4 +1,4 @@
-"""Commands that need the store: plan, run, members, explain, train."""
+"""Commands that need the store: plan, run, members, explain."""
 
 from __future__ import annotations
 
@@ -166,34 +166,4 @@ def explain(invocation: Invocation, contact: str, segment: str, as_of: datetime 
         invocation.say(explaining.render(explanation, invocation.console.width))
 
 
-@click.command()
-@click.argument("model", required=False)
-@AS_OF
-@FORMAT
-@click.pass_obj
-def train(invocation: Invocation, model: str | None, as_of: datetime | None, form: str) -> int:
-    """Train MODEL, or every model, on what is known, and show its card."""
-    from segserver import pipeline
-    from segserver.models import card
-
-    with invocation.open(as_of) as engine:
-        names = list(engine.workspace.models) if model is None else [model]
-        if model is not None and model not in engine.workspace.models:
-            known = ", ".join(engine.workspace.models) or "none yet"
-            raise SettingsError(f"there is no model {model!r}; models: {known}")
-        reports = pipeline.train(engine, names)
-    if form == "json":
-        invocation.print_json([report.to_dict() for report in reports])
-    else:
-        if not reports:
-            invocation.console.print("there is no model to train: no rule file has a `model` block", markup=False)
-        for report in reports:
-            invocation.console.print(card.render(report.version.card), markup=False)
-            verdict = "serves from now on" if report.promotion.yes else "does not serve"
-            invocation.console.print(
-                f"version {report.version.version} {verdict}: {report.promotion.reason}\n", markup=False
-            )
-    return 0 if all(report.version.manifest["failures"] == [] for report in reports) else 1
-
-
-COMMANDS = (plan, run, members, explain, train)
+COMMANDS = (plan, run, members, explain)

@@ -25,7 +25,7 @@ def to_dict(explanation: Explanation) -> dict[str, object]:
         "held_out": explanation.held_out,
         "draft": explanation.draft,
         "rule": None if verdict is None else verdict_data(verdict, explanation.names),
-        "scores": [_reason(reason) for reason in explanation.scores],
+        "scores": [reason_data(reason) for reason in explanation.scores],
         "would_change": [list(turn.changes) for turn in explanation.turns],
         "changes_by_itself": None if expiry is None else _expiry(expiry),
         "current_only": list(explanation.current_only),
@@ -72,7 +72,8 @@ def _observed(item: Observed) -> dict[str, object]:
     return {"text": item.text, "value": _plain(item.value), "shown": item.shown}
 
 
-def _reason(reason: ModelReason) -> dict[str, object]:
+def reason_data(reason: ModelReason) -> dict[str, object]:
+    """A score and where it comes from."""
     return {
         "model": reason.model,
         "score": reason.score,

@@ -47,7 +47,7 @@ def _lines(explanation: Explanation) -> Iterator[str]:
     for line in Tree(explanation.zone, explanation.names).lines(explanation.verdict):
         yield f"  {line}"
     for reason in explanation.scores:
-        yield from _reason_lines(reason)
+        yield from reason_lines(reason)
     yield from _change_lines(explanation)
     if explanation.current_only:
         yield f"today's value was taken for {', '.join(explanation.current_only)}: no history is kept"
@@ -75,7 +75,8 @@ def _is_settled(verdict: Verdict | None) -> bool:
     return all(_is_settled(part) for part in verdict.parts)
 
 
-def _reason_lines(reason: ModelReason) -> Iterator[str]:
+def reason_lines(reason: ModelReason) -> Iterator[str]:
+    """A score and the features that say so, the strongest first."""
     if reason.score is None:
         yield f"score({reason.model}) is unknown: the contact is outside the model's population"
         return

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import ibis
 
 from segserver.compiler import hashes
+from segserver.compiler.observations import compile_observations
 from segserver.compiler.plan import Materialise, ScoreModel
 from segserver.explain import turning
 from segserver.explain.expiring import expiry
@@ -19,7 +20,7 @@ from segserver.explain.questions import Questions, ask
 from segserver.explain.verdicts import Contribution, Explanation, ModelReason
 from segserver.relations import Cutoff
 from segserver.rules.expressions.conditions import Condition, InSegment
-from segserver.rules.expressions.values import Value
+from segserver.rules.expressions.values import Score, Value
 from segserver.rules.program import Program
 from segserver.specs.types import Kind
 
@@ -91,6 +92,35 @@ def explain(
         expiry=expiry(verdict, as_of, program),
         held_out=bool(verdict.holds) and _is_held_out(questions, segment, row, runner, prefix),
     )
+
+
+def explain_score(
+    program: Program,
+    model: str,
+    contact_id: str,
+    as_of: datetime,
+    *,
+    among: str,
+    serving: Mapping[str, Portable],
+    runner: Runner,
+    historical: bool = False,
+    prefix: str = "explain_",
+) -> ModelReason:
+    """What a model that serves says of one contact, and why; the arguments are those of `explain`."""
+    thresholds = {name: one.threshold for name, one in serving.items()}
+    observed = compile_observations(
+        program,
+        as_of,
+        [Score(model)],
+        serving=thresholds,
+        table=f"{prefix}observed",
+        among=among,
+        historical=historical,
+        prefix=prefix,
+    )
+    runner.run(observed.steps)
+    (step,) = (step for step in observed.steps if isinstance(step, ScoreModel) and step.model == model)
+    return _reason(program, step, serving, runner, contact_id)
 
 
 def _is_held_out(questions: Questions, segment: str, row: Row, runner: Runner, prefix: str) -> bool:

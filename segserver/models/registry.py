@@ -188,6 +188,11 @@ def serving(version: Version, now: datetime, spec: ModelSpec) -> Decision:
     """
     if version.status != CHAMPION:
         return Decision(False, f"version {version.version} is not the champion")
+    return fit(version, now, spec)
+
+
+def fit(version: Version, now: datetime, spec: ModelSpec) -> Decision:
+    """Whether a version answers the question that is asked now, and is not too old; as in `serving`."""
     if version.manifest["declaration"] != spec.declaration:
         return Decision(False, f"the rule has changed since version {version.version} was trained")
     if spec.expires_after is not None and now >= version.created_at + spec.expires_after:

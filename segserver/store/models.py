@@ -46,7 +46,8 @@ def save_version(session: Session, version: StoredVersion) -> None:
     Raises:
         ValueError: the model has that version already.
     """
-    if any(known.version == version.version for known in versions(session, version.model)):
+    known = "SELECT count(*) FROM model_versions WHERE model = ? AND version = ?"
+    if session.count(known, [version.model, version.version]):
         raise ValueError(f"model {version.model} has a version {version.version} already")
     session.execute(
         "INSERT INTO model_versions (model, version, created_at, status, threshold, content, card, manifest, "
@@ -66,34 +67,70 @@ def save_version(session: Session, version: StoredVersion) -> None:
     )
 
 
-def promote(session: Session, model: str, version: int) -> None:
-    """Make a version the champion; the one before is retired. Safe to call again."""
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """That a version began to serve.
+
+    Attributes:
+        by_hand: whether a person said so.
+        reason: why, in words.
+    """
+
+    promoted_at: datetime
+    by_hand: bool
+    reason: str
+
+
+def promote(session: Session, model: str, version: int, promotion: Promotion) -> None:
+    """Make a version the champion; the one before is retired."""
     session.execute(
         "UPDATE model_versions SET status = CASE WHEN version = $version THEN 'champion' ELSE 'retired' END "
         "WHERE model = $model AND (version = $version OR status = 'champion')",
         {"model": model, "version": version},
     )
+    session.execute(
+        "INSERT INTO promotions VALUES (?, ?, ?, ?, ?)",
+        [model, version, promotion.promoted_at, promotion.by_hand, promotion.reason],
+    )
+
+
+def promotions(session: Session) -> dict[tuple[str, int], Promotion]:
+    """The latest promotion of each version that has one, by model and version."""
+    rows = session.rows(
+        "SELECT * FROM promotions QUALIFY row_number() OVER (PARTITION BY model, version ORDER BY promoted_at DESC) = 1"
+    )
+    return {
+        (str(row["model"]), cast("int", row["version"])): Promotion(
+            cast("datetime", row["promoted_at"]), bool(row["by_hand"]), str(row["reason"])
+        )
+        for row in rows
+    }
 
 
 def versions(session: Session, model: str | None = None) -> list[StoredVersion]:
     """Versions of one model, or of all, each model's newest first."""
-    return [
-        _version(row)
-        for row in session.rows(
-            "SELECT * FROM model_versions WHERE $model IS NULL OR model = $model ORDER BY model, version DESC",
-            {"model": model},
-        )
-    ]
+    return _versions(session, Sql("$model IS NULL OR model = $model"), {"model": model})
+
+
+def newest(session: Session, model: str) -> StoredVersion | None:
+    """The version that was trained last, whatever became of it; None if none was."""
+    latest = "model = $model AND version = (SELECT max(version) FROM model_versions WHERE model = $model)"
+    return next(iter(_versions(session, Sql(latest), {"model": model})), None)
 
 
 def champion(session: Session, model: str) -> StoredVersion | None:
     """The version that serves; None if none does."""
-    return next((version for version in versions(session, model) if version.status == "champion"), None)
+    return next(iter(_versions(session, Sql("model = $model AND status = 'champion'"), {"model": model})), None)
 
 
 def next_version(session: Session, model: str) -> int:
     """The number the model's next version gets."""
-    return max((version.version for version in versions(session, model)), default=0) + 1
+    return session.count("SELECT coalesce(max(version), 0) + 1 FROM model_versions WHERE model = ?", [model])
+
+
+def _versions(session: Session, which: Sql, parameters: Mapping[str, object]) -> list[StoredVersion]:
+    query = compose("SELECT * FROM model_versions WHERE {which} ORDER BY model, version DESC", which=which)
+    return [_version(row) for row in session.rows(query, parameters)]
 
 
 def _version(row: Mapping[str, object]) -> StoredVersion:

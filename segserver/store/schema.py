@@ -150,7 +150,13 @@ _FOURTH = (
         cause VARCHAR NOT NULL, since TIMESTAMP NOT NULL)""",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _FOURTH)
+_FIFTH = (
+    # Which version of a model began to serve when, and who said so.
+    """CREATE TABLE promotions (model VARCHAR NOT NULL, version BIGINT NOT NULL, promoted_at TIMESTAMP NOT NULL,
+        by_hand BOOLEAN NOT NULL, reason VARCHAR NOT NULL)""",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH)
 """Statements that lead from each version to the next; never changed once released, only added to."""
 
 VERSION = len(MIGRATIONS)

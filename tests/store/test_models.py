@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from segserver.store import models
-from segserver.store.models import StoredVersion
+from segserver.store.models import Promotion, StoredVersion
 
 NOW = datetime(2026, 3, 1)
 FIRST = StoredVersion(
@@ -52,9 +52,13 @@ def test_a_model_has_one_champion(bench: Any) -> None:
         models.save_version(bench.session, replace(FIRST, version=version))
     models.save_version(bench.session, replace(FIRST, model="other", status="champion"))
     assert models.champion(bench.session, "buy_soon") is None
-    models.promote(bench.session, "buy_soon", 1)
-    models.promote(bench.session, "buy_soon", 3)
-    models.promote(bench.session, "buy_soon", 3)
+    models.promote(bench.session, "buy_soon", 1, Promotion(NOW, False, "the first"))
+    models.promote(bench.session, "buy_soon", 3, Promotion(NOW, False, "better"))
+    models.promote(bench.session, "buy_soon", 3, Promotion(NOW + timedelta(days=1), True, "still better"))
+    assert {key: told.reason for key, told in models.promotions(bench.session).items()} == {
+        ("buy_soon", 1): "the first",
+        ("buy_soon", 3): "still better",
+    }
     statuses = {version.version: version.status for version in models.versions(bench.session, "buy_soon")}
     assert statuses == {3: "champion", 2: "candidate", 1: "retired"}
     champion = models.champion(bench.session, "other")
