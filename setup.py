@@ -11,7 +11,9 @@ CORE = [
     "duckdb>=1.5,<3",
     "flask>=3.1",
     "ibis-framework>=12,<13",
+    "jinja2>=3.1",
     "joblib>=1.5",
+    "markupsafe>=3",
     "marshmallow>=4,<5",
     "numpy>=2.2",
     "packaging",
@@ -56,7 +58,7 @@ setup(
     license_files=["LICENSE"],
     python_requires=">=3.11",
     packages=find_packages(include=["segserver", "segserver.*"]),
-    package_data={"segserver": ["help/*.md", "starter/**/*", "starter/*"]},
+    package_data={"segserver": ["help/*.md", "models/*.html", "starter/**/*", "starter/*"]},
     install_requires=CORE,
     extras_require=EXTRAS,
     entry_points={

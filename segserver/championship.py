@@ -7,9 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 
+import numpy as np
+import pyarrow.compute as pc
+
+from segserver.clock import format_instant
 from segserver.errors import SettingsError
 from segserver.execution import as_version
 from segserver.models import registry
+from segserver.models.metrics import shares_between, stability_index
 from segserver.models.registry import CHAMPION, Decision
 from segserver.specs.models import ModelSpec
 from segserver.store import models
@@ -136,3 +141,23 @@ def _unfit(spec: ModelSpec, stored: StoredVersion, now: datetime) -> str | None:
     """Why a version could not score even as the champion; None if it could."""
     decision = registry.fit(as_version(stored), now, spec)
     return None if decision.yes else decision.reason
+
+
+LITTLE, MUCH = 0.1, 0.2
+"""Of a population stability index: below the one scores have hardly moved, above the other a lot (Siddiqi 2006)."""
+
+
+def since_training(session: Session, stored: StoredVersion) -> str:
+    """How a version's scores have moved since its forward test, in words."""
+    scores = models.scores_of(session, stored.model, stored.version)
+    if not scores.num_rows:
+        return "No run has scored with this version, or another has since."
+    spread = stored.card["scores"]
+    now = shares_between(np.array(spread["borders"]), scores["score"].to_numpy())
+    index = stability_index(np.array(spread["shares"]), now)
+    verdict = "hardly" if index < LITTLE else "somewhat" if index < MUCH else "a lot"
+    latest = format_instant(pc.max(scores["as_of"]).as_py())
+    return (
+        f"The {scores.num_rows:,} scores of the last runs, up to {latest}, are spread {verdict} otherwise than at the "
+        f"test: population stability index {index:.3f} (below {LITTLE} is little, above {MUCH} a lot)."
+    )

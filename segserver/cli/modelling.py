@@ -139,16 +139,20 @@ VERSION = click.argument("version", type=click.IntRange(min=1))
 @models.command()
 @click.argument("model")
 @click.option("--version", type=click.IntRange(min=1), help="Which one [default: the one that serves, or the newest].")
-@FORMAT
+@click.option("--format", "form", type=click.Choice(["text", "json", "html"]), default="text", show_default=True)
 @click.pass_obj
 def card(invocation: Invocation, model: str, version: int | None, form: str) -> None:
-    """Show the card of MODEL: figures, gates, leak checks, weights."""
-    from segserver.championship import version_of
+    """Show the card of MODEL: figures, gates, leak checks, weights; with `--format html` as a page with charts."""
+    from segserver.championship import since_training, version_of
     from segserver.models.card import render
+    from segserver.models.page import page
 
     with invocation.open() as engine, engine.store.session() as session:
         stored = version_of(session, model, version)
-    if form == "json":
+        since = since_training(session, stored) if form == "html" else ""
+    if form == "html":
+        invocation.say(page(stored.card, since))
+    elif form == "json":
         invocation.print_json(dict(stored.card))
     else:
         invocation.say(render(stored.card))

@@ -11,12 +11,13 @@ import numpy as np
 
 from segserver.clock import format_instant
 from segserver.models.calibration import Platt
-from segserver.models.metrics import bins, roc
+from segserver.models.metrics import bins, roc, shares_between
 from segserver.models.portable import Portable
 from segserver.models.results import Trained
 from segserver.models.rows import Floats, Labels
 
 ROC_POINTS = 50
+SCORE_BINS = 20
 BAR = 24
 
 Json = Mapping[str, object]
@@ -51,6 +52,8 @@ def describe(trained: Trained) -> dict[str, object]:
         "left_out": [{"feature": name, "reason": reason} for name, reason in trained.left_out],
         "weights": _weights(trained.portable),
         "curves": _curves(trained.test_y, trained.test_score),
+        "scores": _scores(trained.test_y, trained.test_score),
+        "thresholds": _thresholds(trained),
     }
 
 
@@ -98,6 +101,48 @@ def _curves(y: Labels, score: Floats) -> dict[str, object]:
         ],
         "calibration": [asdict(group) for group in reversed(best_first)],
     }
+
+
+def _scores(y: Labels, score: Floats) -> dict[str, object]:
+    """How scores are spread: equal steps from 0 to the highest; and tenths with their borders, to compare with."""
+    edges = np.linspace(0.0, max(float(score.max()), 1e-9), SCORE_BINS + 1)
+    rows, _ = np.histogram(score, edges)
+    positives, _ = np.histogram(score[y == 1], edges)
+    return {
+        "steps": [
+            {"from": float(edges[i]), "to": float(edges[i + 1]), "rows": int(rows[i]), "positives": int(positives[i])}
+            for i in range(SCORE_BINS)
+        ],
+        "borders": (borders := np.unique(np.quantile(score, np.linspace(0.1, 0.9, 9)))).tolist(),
+        "shares": shares_between(borders, score).tolist(),
+    }
+
+
+def _thresholds(trained: Trained) -> list[dict[str, object]]:
+    """What other thresholds would choose on the forward test, the highest first.
+
+    `cost` is what each contact costs on average, in the units of the declaration's `threshold cost`; null without.
+    """
+    curve, y = roc(trained.test_y, trained.test_score), trained.test_y
+    positives, negatives = int(y.sum()), int(len(y) - y.sum())
+    kind, arguments = trained.spec.threshold
+    points = np.unique(np.linspace(1, len(curve.recall) - 1, ROC_POINTS).round().astype(np.int64))
+    found: list[dict[str, object]] = []
+    for i in points:
+        hits, misses = float(curve.recall[i]) * positives, float(curve.false_positive_rate[i]) * negatives
+        cost = None
+        if kind == "cost":
+            cost = (misses * arguments[0] + (positives - hits) * arguments[1]) / len(y)
+        found.append(
+            {
+                "threshold": float(curve.threshold[i]),
+                "chosen": (hits + misses) / len(y),
+                "precision": hits / (hits + misses),
+                "recall": hits / positives,
+                "cost": cost,
+            }
+        )
+    return found
 
 
 def render(card: Json) -> str:

@@ -160,3 +160,21 @@ def absence_auc(y: Labels, column: Floats) -> float:
     unknown: Mask = np.isnan(column)
     value = auc(y, unknown.astype(np.float64))
     return max(value, 1.0 - value)
+
+
+def shares_between(borders: Floats, values: Floats) -> Floats:
+    """The share of the values below the first border, between each two, and from the last one on."""
+    found = np.bincount(np.searchsorted(borders, values, side="right"), minlength=len(borders) + 1)
+    shares: Floats = found / max(len(values), 1)
+    return shares
+
+
+def stability_index(before: Floats, now: Floats) -> float:
+    """Population stability index of two sets of shares: the sum of (now - before) * ln(now / before).
+
+    Shares below a ten-thousandth count as one, so that an empty bin says much and not everything. By custom below 0.1
+    is little, above 0.2 a lot (Siddiqi 2006).
+    """
+    least = 1e-4
+    one, other = np.maximum(before, least), np.maximum(now, least)
+    return float(np.sum((other - one) * np.log(other / one)))

@@ -9,9 +9,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from segserver.store.session import Session, Sql, compose
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,3 +184,8 @@ def keep_scores(
         ),
         {"model": model, "version": version, "as_of": as_of},
     )
+
+
+def scores_of(session: Session, model: str, version: int) -> pa.Table:
+    """The scores a version gave that count now: `score`, in no order, and `as_of` of their runs."""
+    return session.arrow("SELECT score, as_of FROM scores WHERE model = ? AND version = ?", [model, version])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
 from datetime import datetime, timedelta
 from typing import Any
+from xml.etree import ElementTree
 
 import duckdb
 import pytest
@@ -168,6 +170,22 @@ def test_the_card_of_any_version_is_shown(trained: Any) -> None:
     assert trained("models", "card", "again", "--version", "1", "--format", "json").json()["version"] == 1
     answer = trained("models", "card", "again", "--version", "9")
     assert (answer.code, answer.text) == (2, "model again has no version 9; versions: 2, 1\n")
+
+
+def test_a_card_is_a_page_that_needs_nothing_else(trained: Any) -> None:
+    trained("run", "--as-of", "2026-03-02")
+    page = trained("models", "card", "again", "--format", "html").text
+    ElementTree.fromstring(page.removeprefix("<!doctype html>"))  # noqa: S314 - it is ours
+    for title in ("ROC curve", "Gain", "Lift by tenth", "Calibration", "Scores", "Thresholds"):
+        assert f"<title>{title}</title>" in page
+    assert "What it may not be used for" in page
+    assert "<script" not in page
+    assert "http" not in page
+    assert re.search(
+        r"The 1[12]\d scores of the last runs, up to 2026-03-02T00:00:00Z, are spread [a-z ]+ otherwise", page
+    )
+    other = trained("models", "card", "again", "--version", "1", "--format", "html").text
+    assert "No run has scored with this version" in other
 
 
 def test_a_score_is_shown_with_the_features_that_say_so(trained: Any) -> None:

@@ -110,3 +110,15 @@ def test_a_single_feature_finds_its_direction_and_the_place_of_unknown_values(si
 def test_an_unknown_feature_is_worth_nothing() -> None:
     y, _ = sample(40)
     assert metrics.single(y, np.full(40, np.nan)).auc == 0.5
+
+
+def test_the_stability_index_is_0_for_the_same_and_grows_with_what_moved() -> None:
+    tenths = np.full(10, 0.1)
+    moved = np.array([0.2, 0.0, *[0.1] * 8])
+    assert metrics.stability_index(tenths, tenths) == 0.0
+    assert metrics.stability_index(tenths, moved) == pytest.approx(0.1 * np.log(2) + 0.0999 * np.log(1000))
+
+
+def test_shares_between_borders_add_up_and_a_border_belongs_to_what_is_above() -> None:
+    shares = metrics.shares_between(np.array([1.0, 2.0]), np.array([0.5, 1.0, 1.5, 2.0]))
+    assert shares.tolist() == [0.25, 0.5, 0.25]
