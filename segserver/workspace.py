@@ -160,6 +160,7 @@ def model_spec(block: ModelBlock, slowest: timedelta) -> ModelSpec:
         retrain_every=block.retrain_every,
         expires_after=block.expires_after,
         declaration=block.declaration,
+        preparation=block.preparation,
     )
 
 

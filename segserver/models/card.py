@@ -36,6 +36,7 @@ def describe(trained: Trained) -> dict[str, object]:
         "seed": trained.seed,
         "algorithm": spec.algorithm,
         "penalty_strength": trained.strength,
+        "preparation": asdict(spec.preparation) | {"bounds": list(spec.preparation.bounds)},
         "label": {"gap_days": _days(spec.gap), "horizon_days": _days(spec.horizon)},
         "passed": trained.passed,
         "failures": list(trained.failures),

@@ -12,10 +12,8 @@ import ibis
 from ibis.expr.types import Table, Value
 
 from segserver.models.calibration import LIMIT, Isotonic, Platt
-from segserver.models.portable import Portable, Term
-
-LARGEST = 1.7976931348623157e308
-"""The largest finite float64: |x| <= LARGEST is true for known values, and false or null for null, NaN, infinity."""
+from segserver.models.estimator import LARGEST
+from segserver.models.portable import LOG1P, Portable, Term
 
 
 def log_odds(model: Portable, columns: Mapping[str, Value]) -> Value:
@@ -27,7 +25,7 @@ def log_odds(model: Portable, columns: Mapping[str, Value]) -> Value:
     """
     total = _literal(model.intercept)
     for term in model.terms:
-        total = total + _part(term, columns[term.name].cast("float64"))
+        total = total + _part(term, columns[term.name].cast("float64"), model.transform)
     return total
 
 
@@ -57,9 +55,11 @@ def scoring_query(model: Portable, inputs: str) -> Table:
     return summed.select(contact_id=summed.contact_id, score=calibrated(model, summed.log_odds))
 
 
-def _part(term: Term, value: Value) -> Value:
+def _part(term: Term, value: Value, transform: str) -> Value:
     inside = ibis.least(ibis.greatest(value, _literal(term.low)), _literal(term.high))
-    known = _literal(term.factor) * _tamed(inside, term) + _literal(term.constant)
+    tamed = _tamed(inside, term) if transform == LOG1P else inside
+    known = _literal(term.factor) * tamed + _literal(term.constant)
+    # True for known values, and false or null for null, NaN and infinities.
     return ibis.ifelse(value.abs() <= _literal(LARGEST), known, _literal(term.when_unknown))
 
 

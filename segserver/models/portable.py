@@ -16,12 +16,12 @@ from sklearn.pipeline import Pipeline
 
 from segserver.errors import StopError
 from segserver.models.calibration import LIMIT, Calibrator, Isotonic, Platt
-from segserver.models.estimator import signed_log
+from segserver.models.estimator import TRANSFORMS, scaling
 from segserver.models.rows import Floats
 
 FORMAT = 1
 KIND = "logistic"
-TRANSFORM = "log1p"
+LOG1P = "log1p"
 
 
 class UnreadableModel(StopError):
@@ -35,9 +35,10 @@ class Term:
     Attributes:
         name: the feature.
         low, high: bounds to which a known value is cut, in its own unit.
-        median: of the tamed known values; stands for an unknown one.
-        mean, scale: of the tamed values after that, over the training rows.
-        weight: log-odds for one standard deviation.
+        fill: the tamed value that stands for an unknown one.
+        mean, scale: what is taken off the tamed values after that, and by what the rest is divided: over the training
+            rows their mean and standard deviation, unless the declaration says otherwise.
+        weight: log-odds for one of what is divided by.
         unknown_mean, unknown_scale, unknown_weight: the same for the indicator "is unknown"; None where no training
             row was unknown.
     """
@@ -45,7 +46,7 @@ class Term:
     name: str
     low: float
     high: float
-    median: float
+    fill: float
     mean: float
     scale: float
     weight: float
@@ -63,7 +64,7 @@ class Term:
     @property
     def when_unknown(self) -> float:
         """What feature and indicator together add for an unknown value."""
-        part = (self.median - self.mean) / self.scale * self.weight
+        part = (self.fill - self.mean) / self.scale * self.weight
         if self.unknown_mean is None or self.unknown_scale is None or self.unknown_weight is None:
             return part
         return part + (1.0 - self.unknown_mean) / self.unknown_scale * self.unknown_weight
@@ -78,12 +79,13 @@ class Term:
         """What a known value adds besides `factor` times its tamed value."""
         return self.when_known - self.factor * self.mean
 
-    def part(self, value: float | None) -> float:
+    def part(self, value: float | None, transform: str) -> float:
         """What one value adds to the log-odds; None, NaN and infinities are unknown."""
         if value is None or not math.isfinite(value):
             return self.when_unknown
         inside = min(max(value, self.low), self.high)
-        return self.factor * math.copysign(math.log1p(abs(inside)), inside) + self.constant
+        tamed = math.copysign(math.log1p(abs(inside)), inside) if transform == LOG1P else inside
+        return self.factor * tamed + self.constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +97,14 @@ class Portable:
         intercept: log-odds of an average contact.
         calibrator: from log-odds to probability.
         threshold: calibrated probability from which `likely` holds.
+        transform: what tames values inside their bounds: "log1p" is sign(x) * log(1 + |x|), "none" is nothing.
     """
 
     terms: tuple[Term, ...]
     intercept: float
     calibrator: Calibrator
     threshold: float
+    transform: str = LOG1P
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -112,7 +116,7 @@ class Portable:
         return {
             "format": FORMAT,
             "kind": KIND,
-            "transform": TRANSFORM,
+            "transform": self.transform,
             "terms": [{name: getattr(term, name) for name in Term.__slots__} for term in self.terms],
             "intercept": self.intercept,
             "calibrator": _calibrator_json(self.calibrator),
@@ -126,11 +130,11 @@ class Portable:
         Raises:
             UnreadableModel: another format, kind or transform, or a field is missing or not a finite number.
         """
-        found = tuple(content.get(key) for key in ("format", "kind", "transform"))
-        if found != (FORMAT, KIND, TRANSFORM):
+        found = (content.get("format"), content.get("kind"), transform := content.get("transform"))
+        if found[:2] != (FORMAT, KIND) or transform not in TRANSFORMS:
             raise UnreadableModel(
                 f"the stored model is of format {found[0]}, kind {found[1]}, transform {found[2]}; this program reads "
-                f"format {FORMAT}, kind {KIND}, transform {TRANSFORM}; train it again"
+                f"format {FORMAT}, kind {KIND}, transforms {', '.join(TRANSFORMS)}; train it again"
             )
         try:
             return cls(
@@ -138,6 +142,7 @@ class Portable:
                 intercept=_number(content["intercept"]),
                 calibrator=_calibrator(cast("dict[str, object]", content["calibrator"])),
                 threshold=_number(content["threshold"]),
+                transform=str(transform),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise UnreadableModel(f"the stored model is damaged ({error!r}); train it again") from error
@@ -159,11 +164,12 @@ def score_rows(model: Portable, columns: Mapping[str, Floats]) -> Floats:
 def log_odds(model: Portable, columns: Mapping[str, Floats]) -> Floats:
     """Log-odds before calibration, shape (n,)."""
     total: Floats = np.full(len(columns[model.terms[0].name]), model.intercept)
+    tame = TRANSFORMS[model.transform]
     for term in model.terms:
         column = np.asarray(columns[term.name], dtype=np.float64)
         known = np.isfinite(column)
         inside = np.clip(np.where(known, column, 0.0), term.low, term.high)
-        total += np.where(known, term.factor * signed_log(inside) + term.constant, term.when_unknown)
+        total += np.where(known, term.factor * tame(inside) + term.constant, term.when_unknown)
     return total
 
 
@@ -174,7 +180,7 @@ def score_one(model: Portable, row: Mapping[str, float | None]) -> float:
         model: the model.
         row: value per feature; None, NaN and infinities are unknown, a missing feature too.
     """
-    z = model.intercept + math.fsum(term.part(row.get(term.name)) for term in model.terms)
+    z = model.intercept + math.fsum(term.part(row.get(term.name), model.transform) for term in model.terms)
     calibrator = model.calibrator
     if isinstance(calibrator, Isotonic):
         return calibrator.apply_one(z)
@@ -191,11 +197,13 @@ def contributions(model: Portable, row: Mapping[str, float | None]) -> list[tupl
     Returns:
         (feature, contribution), the strongest first, equal ones in the order of the declaration.
     """
-    parts = [(term.name, term.part(row.get(term.name))) for term in model.terms]
+    parts = [(term.name, term.part(row.get(term.name), model.transform)) for term in model.terms]
     return sorted(parts, key=lambda part: -abs(part[1]))
 
 
-def from_pipeline(pipeline: Pipeline, features: tuple[str, ...], calibrator: Calibrator, threshold: float) -> Portable:
+def from_pipeline(
+    pipeline: Pipeline, features: tuple[str, ...], calibrator: Calibrator, threshold: float, transform: str
+) -> Portable:
     """The numbers of a fitted `estimator.pipeline`.
 
     Args:
@@ -203,17 +211,20 @@ def from_pipeline(pipeline: Pipeline, features: tuple[str, ...], calibrator: Cal
         features: their names.
         calibrator: for the log-odds of this pipeline.
         threshold: calibrated.
+        transform: that of the pipeline.
     """
-    winsor, impute, scale, logistic = (pipeline[name] for name in ("winsor", "impute", "scale", "logistic"))
-    means, scales, weights = scale.mean_.tolist(), scale.scale_.tolist(), logistic.coef_[0].tolist()
-    indicators = {int(column): len(features) + i for i, column in enumerate(impute.indicator_.features_)}
+    cut, impute, logistic = (pipeline[name] for name in ("cut", "impute", "logistic"))
+    weights = logistic.coef_[0].tolist()
+    means, scales = scaling(pipeline, len(weights))
+    indicated = [] if impute.indicator_ is None else impute.indicator_.features_
+    indicators = {int(column): len(features) + i for i, column in enumerate(indicated)}
     terms = []
     for i, name in enumerate(features):
         j = indicators.get(i)
         unknown = () if j is None else (means[j], scales[j], weights[j])
-        low, high, median = float(winsor.low_[i]), float(winsor.high_[i]), float(impute.statistics_[i])
-        terms.append(Term(name, low, high, median, means[i], scales[i], weights[i], *unknown))
-    return Portable(tuple(terms), float(logistic.intercept_[0]), calibrator, threshold)
+        low, high, fill = float(cut.low_[i]), float(cut.high_[i]), float(impute.statistics_[i])
+        terms.append(Term(name, low, high, fill, means[i], scales[i], weights[i], *unknown))
+    return Portable(tuple(terms), float(logistic.intercept_[0]), calibrator, threshold, transform)
 
 
 def _calibrator_json(calibrator: Calibrator) -> dict[str, object]:

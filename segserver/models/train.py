@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -20,14 +21,14 @@ from segserver.models.cutoffs import fold
 from segserver.models.estimator import STRENGTHS, pipeline
 from segserver.models.figures import Figures
 from segserver.models.gates import Baseline, judge
-from segserver.models.leaks import Check
+from segserver.models.leaks import Check, OutOfFold
 from segserver.models.metrics import auc, auc_error, average_precision, brier, calibration_error, lift, single
 from segserver.models.portable import Portable, from_pipeline, score_rows
 from segserver.models.results import Trained
 from segserver.models.rows import Floats, Folds, Labels, Mask, Rows, TrainingRefused, fingerprint, read_rows
 from segserver.models.sufficiency import divide, refuse_bare_folds, usable
 from segserver.models.threshold import ThresholdUnreachable, choose
-from segserver.specs.models import ModelSpec
+from segserver.specs.models import ModelSpec, Preparation
 
 
 def train(
@@ -69,7 +70,10 @@ def train(
         learned = _learn(train_rows, division.recent, folds, spec)
         score = score_rows(learned.portable, dict(zip(features, test_rows.x.T, strict=True)))
         figures = _figures(train_rows, learned.log_odds, test_rows.y, score)
-        found = _checks(train_rows, folds, learned.strength, figures, seed, over_events)
+        again = partial(
+            _out_of_fold, train_rows.x, folds=folds, strength=learned.strength, preparation=spec.preparation
+        )
+        found = _checks(train_rows, folds, again, figures, seed, over_events)
     baseline = _baseline(train_rows, test_rows, figures.auc)
     return Trained(
         spec=spec,
@@ -121,33 +125,35 @@ class _Learned:
 
 
 def _learn(rows: Rows, recent: Mask, folds: Folds, spec: ModelSpec) -> _Learned:
-    strength, log_odds = _best_strength(rows, folds)
+    strength, log_odds = _best_strength(rows, folds, spec.preparation)
     calibrator = calibrate(spec.calibrate, rows.y[recent], log_odds[recent])
     try:
         threshold = choose(spec.threshold, rows.y, calibrator.apply(log_odds))
     except ThresholdUnreachable as error:
         raise TrainingRefused(spec.name, str(error)) from error
-    fitted = _fit(rows.x, rows.y, strength)
-    return _Learned(fitted, from_pipeline(fitted, rows.features, calibrator, threshold), strength, log_odds)
+    fitted = _fit(rows.x, rows.y, strength, spec.preparation)
+    transform = spec.preparation.transform
+    portable = from_pipeline(fitted, rows.features, calibrator, threshold, transform)
+    return _Learned(fitted, portable, strength, log_odds)
 
 
-def _best_strength(rows: Rows, folds: Folds) -> tuple[float, Floats]:
+def _best_strength(rows: Rows, folds: Folds, preparation: Preparation) -> tuple[float, Floats]:
     """The penalty with the least out-of-fold log loss, the stronger of equal ones, and its out-of-fold log-odds."""
-    tried = [(strength, _out_of_fold(rows.x, rows.y, folds, strength)) for strength in STRENGTHS]
+    tried = [(strength, _out_of_fold(rows.x, rows.y, folds, strength, preparation)) for strength in STRENGTHS]
     direction = 1.0 - 2.0 * rows.y
     return min(tried, key=lambda pair: float(np.mean(np.logaddexp(0.0, direction * pair[1]))))
 
 
-def _out_of_fold(x: Floats, y: Labels, folds: Folds, strength: float) -> Floats:
+def _out_of_fold(x: Floats, y: Labels, folds: Folds, strength: float, preparation: Preparation) -> Floats:
     log_odds = np.empty(len(y))
     for number in np.unique(folds):
         inside = folds == number
-        log_odds[inside] = _fit(x[~inside], y[~inside], strength).decision_function(x[inside])
+        log_odds[inside] = _fit(x[~inside], y[~inside], strength, preparation).decision_function(x[inside])
     return log_odds
 
 
-def _fit(x: Floats, y: Labels, strength: float) -> Pipeline:
-    return pipeline(strength).fit(x, y)
+def _fit(x: Floats, y: Labels, strength: float, preparation: Preparation) -> Pipeline:
+    return pipeline(strength, preparation).fit(x, y)
 
 
 def _figures(train_rows: Rows, log_odds: Floats, y: Labels, score: Floats) -> Figures:
@@ -167,12 +173,12 @@ def _figures(train_rows: Rows, log_odds: Floats, y: Labels, score: Floats) -> Fi
 
 
 def _checks(
-    rows: Rows, folds: Folds, strength: float, figures: Figures, seed: int, over_events: Collection[str]
+    rows: Rows, folds: Folds, fit: OutOfFold, figures: Figures, seed: int, over_events: Collection[str]
 ) -> tuple[Check, ...]:
     return (
         leaks.univariate(rows),
         leaks.forward_gap(figures.out_of_fold_auc, figures.auc),
-        leaks.permuted(rows, folds, lambda y: _out_of_fold(rows.x, y, folds, strength), seed),
+        leaks.permuted(rows, folds, fit, seed),
         leaks.absence(rows, over_events),
         leaks.too_good(figures.auc),
     )

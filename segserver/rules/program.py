@@ -16,7 +16,7 @@ from segserver.rules.expressions.part import Part
 from segserver.rules.expressions.values import Value
 from segserver.specs.cadence import ChannelCaps, Hours, Sender, Step
 from segserver.specs.catalog import Catalog
-from segserver.specs.models import Gate
+from segserver.specs.models import Gate, Preparation
 from segserver.specs.targets import Target
 from segserver.specs.types import Type
 
@@ -118,6 +118,7 @@ class ModelBlock(Part):
         population: `for contacts where ...`, or None for all.
         gap: None: the slowest source's latency, at least one day.
         every: between two cutoffs; None: gap + horizon.
+        preparation: of the features.
     """
 
     name: str
@@ -135,6 +136,7 @@ class ModelBlock(Part):
     gates: tuple[Gate, ...]
     retrain_every: timedelta | None
     expires_after: timedelta | None
+    preparation: Preparation
     declaration: str = ""
 
 

@@ -20,6 +20,28 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
+class Preparation:
+    """What is done to the features before a linear model reads them.
+
+    Attributes:
+        outliers: "winsor" (cut at two quantiles), "iqr" (cut beyond the quartiles by so many times their distance) or
+            "none".
+        bounds: the two quantiles, or how many times, or nothing.
+        transform: "log1p" (sign(x) * log(1 + |x|)) or "none".
+        fill: what stands for an unknown value, in the feature's own unit; None: the median of the known ones.
+        indicator: whether being unknown is a feature of its own.
+        scale: "standard" (mean and standard deviation), "robust" (median and interquartile range), "min-max" or "none".
+    """
+
+    outliers: str = "winsor"
+    bounds: tuple[float, ...] = (0.005, 0.995)
+    transform: str = "log1p"
+    fill: float | None = None
+    indicator: bool = True
+    scale: str = "standard"
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """A declared propensity model without its expressions.
 
@@ -38,6 +60,7 @@ class ModelSpec:
         retrain_every: None if only by hand.
         expires_after: None if it never does.
         declaration: hash of the block and of all it reads, hex.
+        preparation: of the features.
     """
 
     name: str
@@ -54,3 +77,4 @@ class ModelSpec:
     retrain_every: timedelta | None
     expires_after: timedelta | None
     declaration: str
+    preparation: Preparation = Preparation()

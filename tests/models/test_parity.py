@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import duckdb
 import ibis
@@ -15,6 +16,8 @@ from segserver.models.expression import scoring_query
 from segserver.models.parity import TOLERANCE, parity
 from segserver.models.portable import Portable, Term, score_rows
 from segserver.models.train import train
+from segserver.specs.models import Preparation
+from tests.models.conftest import TRAINED_AT
 
 
 def run(name: str, rows: pa.Table, query: ibis.Table) -> pa.Table:
@@ -29,6 +32,24 @@ def test_all_ways_of_scoring_a_trained_model_agree(frame, make_spec, trained, ki
     model = train(frame, make_spec(calibrate=kind), trained_at=trained.trained_at)
     assert frame.num_rows > 1000
     assert parity(model, frame, run) <= TOLERANCE
+
+
+PREPARATIONS = [
+    Preparation(outliers="none", bounds=(), transform="none"),
+    Preparation(outliers="iqr", bounds=(1.5,), scale="robust"),
+    Preparation(bounds=(0.0, 0.9), transform="none", scale="min-max", indicator=False),
+    Preparation(fill=7.0, scale="none"),
+    Preparation(fill=-2.0, indicator=False, transform="none", scale="robust"),
+]
+
+
+@pytest.mark.parametrize("preparation", PREPARATIONS, ids=repr)
+def test_however_features_are_prepared_all_ways_of_scoring_agree(frame, make_spec, preparation) -> None:
+    model = train(frame, make_spec(preparation=preparation), trained_at=TRAINED_AT)
+    assert parity(model, frame, run) <= TOLERANCE
+    assert model.figures.auc > 0.7
+    stored = json.loads(json.dumps(model.portable.to_json()))
+    assert Portable.from_json(stored) == model.portable
 
 
 @pytest.mark.parametrize("engine", [None, run])

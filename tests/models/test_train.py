@@ -21,7 +21,7 @@ from segserver.models.portable import score_rows
 from segserver.models.registry import canonical
 from segserver.models.rows import TrainingRefused
 from segserver.models.train import train
-from segserver.specs.models import Gate
+from segserver.specs.models import Gate, Preparation
 
 TRAINED_AT = datetime(2026, 1, 1)
 NEWEST = datetime(2025, 11, 30)
@@ -209,8 +209,8 @@ def test_positives_of_too_few_people_to_validate_are_refused(frame, make_spec) -
 
 
 def test_a_fit_that_does_not_settle_is_refused(frame, make_spec, monkeypatch: pytest.MonkeyPatch) -> None:
-    def hasty(strength: float) -> Pipeline:
-        return estimator.pipeline(strength).set_params(logistic__max_iter=1, logistic__solver="lbfgs")
+    def hasty(strength: float, preparation: Preparation) -> Pipeline:
+        return estimator.pipeline(strength, preparation).set_params(logistic__max_iter=1, logistic__solver="lbfgs")
 
     monkeypatch.setattr(training, "pipeline", hasty)
     with pytest.raises(TrainingRefused, match="the fit does not settle"):

@@ -35,7 +35,6 @@ class Others(Conditions):
     def _leaves(self) -> Mapping[Callable[[], str], int]:
         """Ways to write a condition, with how often."""
         leaves: dict[Callable[[], str], int] = {
-            self._consents: 1,
             self._attribute: 5,
             self._text: 4,
             self._list: 2,
@@ -56,6 +55,7 @@ class Others(Conditions):
         if self._named():
             leaves |= {self._in_segment: 12 if self._past else 3}
         if not self._past:
+            leaves |= {self._consents: 1}
             if self._segments or self._own:
                 leaves |= {self._was_member: 6}
             if self._models:

@@ -171,7 +171,8 @@ class Writer(Others):
         population = ""
         if draw.chance(60):
             self._use("for contacts where")
-            population = f"\n  for contacts where {self._condition(1)}"
+            agreeing = f"{self._consents()} and " if draw.chance(20) else ""
+            population = f"\n  for contacts where {agreeing}{self._condition(1)}"
         features = [f"f{index} = {self._feature()}" for index in range(draw.number(1, 3))]
         self._past = False
         self._models.append(name)

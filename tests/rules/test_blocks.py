@@ -12,7 +12,7 @@ from segserver.rules.check import check
 from segserver.rules.program import CapsBlock, Expectation, GivenEvent, Guard, Program
 from segserver.specs.cadence import CapSpec, ChannelCaps, Hours, Sender, Step
 from segserver.specs.catalog import Catalog
-from segserver.specs.models import Gate
+from segserver.specs.models import Gate, Preparation
 from segserver.specs.targets import Target
 
 DAY = timedelta(days=1)
@@ -181,6 +181,34 @@ def test_a_threshold_is_a_way_and_its_numbers(
 ) -> None:
     text = f"model m predicts did purchase in next 30 days features household_size threshold {clause}"
     assert program(catalog, text).models["m"].threshold == expected
+
+
+@pytest.mark.parametrize(
+    ("clauses", "expected"),
+    [
+        ("", Preparation()),
+        ("outliers winsor 1% to 99%", Preparation(bounds=(0.01, 0.99))),
+        ("outliers iqr 3", Preparation(outliers="iqr", bounds=(3.0,))),
+        ("outliers none transform none", Preparation(outliers="none", bounds=(), transform="none")),
+        ("transform auto scale min-max", Preparation(scale="min-max")),
+        ("impute median", Preparation(indicator=False)),
+        ("impute constant -1 with indicator scale robust", Preparation(fill=-1.0, scale="robust")),
+        ("impute constant 0", Preparation(fill=0.0, indicator=False)),
+    ],
+)
+def test_what_is_done_to_features_is_as_written(clauses: str, expected: Preparation, catalog: Catalog) -> None:
+    text = f"model m predicts did purchase in next 30 days features household_size {clauses}"
+    assert program(catalog, text).models["m"].preparation == expected
+
+
+@pytest.mark.parametrize(
+    ("clause", "column"),
+    [("winsor 99% to 1%", 19), ("winsor 5% to 5%", 19), ("winsor 1% to 101%", 19), ("iqr 0", 16), ("iqr -3", 16)],
+)
+def test_bounds_that_cut_everything_or_nothing_are_findings(clause: str, column: int, catalog: Catalog) -> None:
+    text = f"model m\n  predicts did purchase in next 30 days\n  features household_size\n  outliers {clause}"
+    found = check({"x": text}, catalog, zone="UTC")[1]
+    assert [(item.code, item.span.line, item.span.column) for item in found] == [("bad-number", 4, column)]
 
 
 def test_an_unclosed_parenthesis_hides_no_other_feature(catalog: Catalog) -> None:

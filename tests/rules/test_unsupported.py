@@ -37,10 +37,6 @@ def test_a_condition_is_refused_at_the_construct_and_nowhere_else(
 @pytest.mark.parametrize(
     "clause",
     [
-        "outliers winsor 0.5% to 99.5%",
-        "transform auto",
-        "impute median with indicator",
-        "scale standard",
         "select vif 10, lasso",
         "imbalance none",
         "validate forward",
@@ -77,6 +73,13 @@ def test_another_kind_of_model_is_refused_by_name(kind: str, catalog: Catalog) -
 def test_another_algorithm_is_refused_by_name(algorithm: str, catalog: Catalog) -> None:
     text = f"model m\n  predicts did purchase in next 30 days\n  features household_size\n  algorithm {algorithm}"
     assert [found[:3] for found in places(text, catalog)] == [("not-supported-yet", 4, 13)]
+
+
+@pytest.mark.parametrize("clause", ["transform yeo-johnson", "transform box-cox", "impute knn 5", "impute mice"])
+def test_another_preparation_is_refused_by_name(clause: str, catalog: Catalog) -> None:
+    text = f"model m\n  predicts did purchase in next 30 days\n  features household_size\n  {clause}"
+    at = 3 + len(clause.split()[0]) + 1
+    assert [found[:3] for found in places(text, catalog)] == [("not-supported-yet", 4, at)]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from decimal import Decimal
 
 from segserver.rules.checking.clauses import Clauses
 from segserver.rules.checking.conditions import condition
@@ -18,7 +19,7 @@ from segserver.rules.program import Feature, ModelBlock
 from segserver.rules.reading import block_nodes, condition_nodes, nodes
 from segserver.rules.reading.unsupported import MODEL_KINDS, refuse
 from segserver.rules.suggest import did_you_mean
-from segserver.specs.models import Gate
+from segserver.specs.models import Gate, Preparation
 from segserver.specs.types import Kind
 
 CUTOFFS = 8
@@ -46,7 +47,7 @@ def model(node: block_nodes.BlockNode, scope: Scope) -> ModelBlock | None:
     every, cutoffs = _cutoffs(clauses, scope)
     lengths = {key: _length(clauses, key, scope, zero=key == "gap") for key in ("gap", "retrain", "expires")}
     algorithm, threshold, gates = _algorithm(clauses, scope), _threshold(clauses, scope), _gates(clauses, scope)
-    calibrate = clauses.content("calibrate", nodes.Name)
+    calibrate, preparation = clauses.content("calibrate", nodes.Name), _preparation(clauses, scope)
     if label is None or features is None or (population is not None and checked is None):
         return None
     return ModelBlock(
@@ -65,6 +66,7 @@ def model(node: block_nodes.BlockNode, scope: Scope) -> ModelBlock | None:
         gates=gates,
         retrain_every=lengths["retrain"],
         expires_after=lengths["expires"],
+        preparation=preparation,
         span=node.name.span,
     )
 
@@ -168,13 +170,47 @@ def _algorithm(clauses: Clauses, scope: Scope) -> str:
     return "logistic"
 
 
+def _preparation(clauses: Clauses, scope: Scope) -> Preparation:
+    usual = Preparation()
+    outliers, bounds = _outliers(clauses, scope) or (usual.outliers, usual.bounds)
+    transform, scale = clauses.content("transform", nodes.Name), clauses.content("scale", nodes.Name)
+    fill, indicator = clauses.content("impute", tuple) or (None, usual.indicator)
+    return Preparation(
+        outliers=outliers,
+        bounds=bounds,
+        transform=usual.transform if transform is None or transform.text == "auto" else transform.text,
+        fill=None if fill is None else float(_amount(fill)),
+        indicator=indicator,
+        scale=scale.text if scale else usual.scale,
+    )
+
+
+def _outliers(clauses: Clauses, scope: Scope) -> tuple[str, tuple[float, ...]] | None:
+    written = clauses.content("outliers", tuple)
+    if written is None:
+        return None
+    way, numbers = written
+    if way.text == "iqr" and numbers[0].number <= 0:
+        scope.findings.error("bad-number", numbers[0].span, "so many interquartile ranges must be above 0", "`iqr 3`")
+    if way.text == "winsor":
+        low, high = numbers
+        if not low.number < high.number <= Decimal(100):
+            message = "the first percentage must be below the second, and that not above 100%"
+            scope.findings.error("bad-number", low.span, message, "for example `winsor 0.5% to 99.5%`")
+    return way.text, tuple(float(_amount(number)) for number in numbers)
+
+
+def _amount(number: nodes.Quantity) -> Decimal:
+    return number.number / 100 if number.percent else number.number
+
+
 def _threshold(clauses: Clauses, scope: Scope) -> tuple[str, tuple[float, ...]]:
     written = clauses.content("threshold", tuple)
     if written is None:
         return "youden", ()
     way, numbers = written
     most = None if way.text == "cost" else 1
-    values = [number.number / 100 if number.percent else number.number for number in numbers]
+    values = [_amount(number) for number in numbers]
     for number, amount in zip(numbers, values, strict=True):
         if amount <= 0 or (most is not None and amount > most):
             message = "a cost must be above 0" if most is None else "this must lie between 0 and 1"
@@ -191,7 +227,7 @@ def _gates(clauses: Clauses, scope: Scope) -> tuple[Gate, ...]:
         if node.bound is None:
             gates.append(Gate(node.figure, ">=", 1.0))
             continue
-        bound = node.bound.number / 100 if node.bound.percent else node.bound.number
+        bound = _amount(node.bound)
         most = _GATES.get(node.figure)
         if bound < 0 or (most is not None and bound > most):
             scope.findings.error("bad-number", node.bound.span, f"`{node.figure}` lies between 0 and 1")

@@ -103,11 +103,43 @@ def _model() -> dict[tuple[str, str], pp.ParserElement]:
         ("model", "cutoffs"): cutoffs.set_parse_action(lambda found: (found[0], found[1])),
         ("model", "algorithm"): _word("an algorithm"),
         ("model", "calibrate"): phrase("auto|platt|isotonic"),
+        ("model", "outliers"): _outliers(),
+        ("model", "transform"): phrase("auto|log1p|none"),
+        ("model", "impute"): _filling(),
+        ("model", "scale"): (phrase("standard|robust|none") | _min_max()).set_name(
+            "`standard`, `robust`, `min-max` or `none`"
+        ),
         ("model", "threshold"): _threshold(),
         ("model", "require"): listed(_gate()),
         ("model", "retrain"): words("every") - DURATION,
         ("model", "expires"): words("after") - DURATION,
     }
+
+
+def _min_max() -> pp.ParserElement:
+    return terminal(r"min\s*-\s*max(?!\w)", "`min-max`", lambda _, __, at: nodes.Name("min-max", span=at))
+
+
+def _outliers() -> pp.ParserElement:
+    """As (way, numbers)."""
+    winsor = phrase("winsor") - _percent() - words("to") - _percent()
+    return (
+        (winsor | phrase("iqr") - NUMBER | phrase("none"))
+        .set_name("`winsor 0.5% to 99.5%`, `iqr 3` or `none`")
+        .set_parse_action(lambda found: (found[0], tuple(found[1:])))
+    )
+
+
+def _filling() -> pp.ParserElement:
+    """As (number or None for the median, whether being unknown is a feature)."""
+    median = phrase("median").set_parse_action(lambda: [None])
+    constant = words("constant") - NUMBER
+    indicator = pp.Opt(words("with indicator").set_parse_action(lambda: [True]), default=False)
+    return (
+        ((median | constant) + indicator)
+        .set_name("`median` or `constant 0`, `with indicator` if you like")
+        .set_parse_action(lambda found: (found[0], found[1]))
+    )
 
 
 def _threshold() -> pp.ParserElement:

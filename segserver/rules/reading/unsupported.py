@@ -49,7 +49,7 @@ def find(piece: Piece) -> tuple[str, int, int] | None:
 CLAUSES: Mapping[str, Mapping[str, str]] = {
     "segment": {},
     "model": {
-        **{key: f"`{key}`" for key in ("outliers", "transform", "impute", "scale", "select", "imbalance", "validate")},
+        **{key: f"`{key}`" for key in ("select", "imbalance", "validate")},
         **{key: f"`{key}`" for key in ("promote", "tune", "weight", "censor", "choose", "project", "names")},
         "minimum size": "`minimum size` on a model",
         "clusters": "clustering models (`clusters`)",
@@ -80,6 +80,8 @@ WITHIN: Mapping[tuple[str, str], tuple[tuple[str, str], ...]] = {
     ("scenario", "channels"): (("`best by engagement`", r"best\s+by(?!\w)"),),
     ("model", "retrain"): (("`retrain when`", r"(?:or\s+)?when(?!\w)"), ("`cooldown`", r"cooldown(?!\w)")),
     ("model", "calibrate"): (("`calibrate none`", r"none(?!\w)"),),
+    ("model", "transform"): (("`yeo-johnson`", r"yeo-johnson(?!\w)"), ("`box-cox`", r"box-cox(?!\w)")),
+    ("model", "impute"): (("`impute knn`", r"knn(?!\w)"), ("`impute mice`", r"mice(?!\w)")),
     ("caps", "at most"): (
         ("`suppressing at most`", r"suppressing(?!\w)"),
         ("limits from a trait (`at most` a name)", rf"(?<=most)\s+(?={NAME_PATTERN})"),
