@@ -135,10 +135,8 @@ def _filling() -> pp.ParserElement:
     median = phrase("median").set_parse_action(lambda: [None])
     constant = words("constant") - NUMBER
     indicator = pp.Opt(words("with indicator").set_parse_action(lambda: [True]), default=False)
-    return (
-        ((median | constant) + indicator)
-        .set_name("`median` or `constant 0`, `with indicator` if you like")
-        .set_parse_action(lambda found: (found[0], found[1]))
+    return ((median | constant).set_name("`median` or `constant 0`") + indicator).set_parse_action(
+        lambda found: (found[0], found[1])
     )
 
 
