@@ -18,6 +18,7 @@ from ibis.expr.types import Table
 from segserver.clock import format_instant
 from segserver.compiler.sql import to_sql
 from segserver.compiler.walk import Node, children
+from segserver.errors import StopError
 from segserver.execution import as_version
 from segserver.models import registry
 from segserver.models.cutoffs import cutoffs
@@ -26,7 +27,7 @@ from segserver.models.parity import parity
 from segserver.models.registry import Decision, Version
 from segserver.models.results import Trained
 from segserver.models.rows import TrainingRefused
-from segserver.models.train import train
+from segserver.models.train import tested, train
 from segserver.relations import CONTACTS
 from segserver.rules.expressions.values import ComputedTrait, TraitValue
 from segserver.rules.program import Program
@@ -81,13 +82,25 @@ def train_model(
     newest = models.next_version(session, name)
     version = registry.publish(trained, version=newest, key=key, parity=measured)
     before = models.champion(session, name)
-    decision = registry.promote(None if before is None else as_version(before), version)
+    champion = None if before is None else as_version(before)
+    rival = None if champion is None else _on_the_same_test(champion, frame, spec, key)
+    decision = registry.promote(champion, version, spec, rival)
     with session.transaction():
         models.save_version(session, _stored(version, trained))
         if decision.yes:
             models.promote(session, name, version.version, Promotion(as_of, False, decision.reason))
     status = registry.CHAMPION if decision.yes else registry.CANDIDATE
     return TrainingReport(dataclasses.replace(version, status=status), decision)
+
+
+def _on_the_same_test(champion: Version, frame: pa.Table, spec: ModelSpec, key: bytes) -> float | None:
+    """The AUC of the version that serves on the test of the new one; None if it cannot score it."""
+    if champion.manifest["declaration"] != spec.declaration:
+        return None
+    try:
+        return tested(registry.load(champion, key), frame, spec)
+    except StopError:  # it was changed or is of another program; whatever asks it for scores says so
+        return None
 
 
 def due(session: Session, workspace: Workspace, now: datetime) -> list[str]:

@@ -161,6 +161,7 @@ def model_spec(block: ModelBlock, slowest: timedelta) -> ModelSpec:
         expires_after=block.expires_after,
         declaration=block.declaration,
         preparation=block.preparation,
+        promotion=block.promotion,
     )
 
 

@@ -106,6 +106,28 @@ def test_a_version_that_misses_a_gate_is_kept_and_the_champion_goes_on(one: Any)
     assert one.later(hours=1).run(apply=False).absent == {}
 
 
+def test_a_challenger_is_compared_with_the_champion_on_the_same_test(one: Any) -> None:
+    pipeline.train(one.engine)
+    (report,) = pipeline.train(one.later(days=7).engine)
+    assert re.fullmatch(r"auc 0\.\d{4} against 0\.\d{4} of version 1 on the same test", report.promotion.reason)
+    assert versions(one) == [(2, "champion"), (1, "retired")]
+
+
+def test_a_champion_that_was_tampered_with_is_replaced(one: Any) -> None:
+    pipeline.train(one.engine)
+    with one.engine.store.session() as session:
+        session.execute("UPDATE model_versions SET content = replace(content, '0.', '1.')")
+    (report,) = pipeline.train(one.later(days=7).engine)
+    assert report.promotion == Decision(True, "version 1 cannot score any more")
+
+
+def test_what_is_promoted_by_hand_waits_for_a_person(one: Any) -> None:
+    one.rules(BARE.format(auc="0.6").replace("  retrain ", "  promote  by hand\n  retrain "))
+    (report,) = pipeline.train(one.engine)
+    assert "`segserver models promote buy_soon 1` lets it serve" in report.promotion.reason
+    assert versions(one) == [(1, "candidate")]
+
+
 def test_a_model_is_due_first_then_at_its_time_or_when_its_rule_changes(one: Any) -> None:
     def due() -> list[str]:
         with one.engine.store.session() as session:

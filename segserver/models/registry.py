@@ -26,8 +26,8 @@ from segserver.specs.models import ModelSpec
 CANDIDATE = "candidate"
 CHAMPION = "champion"
 
-MARGIN = 0.01
-"""AUC that a challenger may lack and still take over: within the noise of a test, newer data is worth more."""
+ALWAYS, BY_HAND = "always", "by hand"
+"""Ways of promotion, as rule files say them."""
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "pyarrow", "ibis-framework")
 
@@ -160,22 +160,33 @@ def load(version: Version, key: bytes) -> Portable:
     return Portable.from_json(version.content)
 
 
-def promote(champion: Version | None, candidate: Version) -> Decision:
-    """Whether a candidate takes over.
+def promote(champion: Version | None, candidate: Version, spec: ModelSpec, rival: float | None = None) -> Decision:
+    """Whether a candidate takes over, as the declaration says.
 
-    The first version that passes does; a later one if its forward AUC is at least the champion's less 0.01, or if the
-    champion was trained for an older text of the rule, so that it cannot serve any more.
+    Whatever it says but "by hand", the first version that passes does, and so does one where the champion was trained
+    for an older text of the rule or cannot score any more.
+
+    Args:
+        champion: the version that serves; None if none does.
+        candidate: the new version.
+        spec: the model as it is declared now.
+        rival: the champion's AUC on the candidate's test; None if it cannot score.
     """
     failures = cast("list[str]", candidate.manifest["failures"])
     if failures:
         return Decision(False, "; ".join(failures))
+    if spec.promotion.when == BY_HAND:
+        by_hand = f"`segserver models promote {candidate.model} {candidate.version}` lets it serve"
+        return Decision(False, f"the rule says `promote by hand`: {by_hand}")
     if champion is None:
         return Decision(True, "the first version that passes")
     if champion.manifest["declaration"] != candidate.manifest["declaration"]:
         return Decision(True, f"the rule has changed since version {champion.version}")
-    ours, theirs = _auc(candidate), _auc(champion)
-    text = f"auc {ours:.4f} against {theirs:.4f} of version {champion.version}"
-    return Decision(ours >= theirs - MARGIN, text)
+    if rival is None:
+        return Decision(True, f"version {champion.version} cannot score any more")
+    ours = cast("dict[str, float]", candidate.manifest["metrics"])["auc"]
+    text = f"auc {ours:.4f} against {rival:.4f} of version {champion.version} on the same test"
+    return Decision(spec.promotion.when == ALWAYS or ours >= rival - spec.promotion.margin, text)
 
 
 def serving(version: Version, now: datetime, spec: ModelSpec) -> Decision:
@@ -218,10 +229,6 @@ def retrain_due(newest: Version | None, now: datetime, spec: ModelSpec) -> Decis
         return Decision(False, "it is retrained by hand")
     due = newest.created_at + spec.retrain_every
     return Decision(now >= due, f"due at {format_instant(due)}")
-
-
-def _auc(version: Version) -> float:
-    return cast("dict[str, float]", version.manifest["metrics"])["auc"]
 
 
 def _sha256(content: Mapping[str, object]) -> str:

@@ -16,7 +16,7 @@ from segserver.rules.expressions.part import Part
 from segserver.rules.expressions.values import Value
 from segserver.specs.cadence import ChannelCaps, Hours, Sender, Step
 from segserver.specs.catalog import Catalog
-from segserver.specs.models import Gate, Preparation
+from segserver.specs.models import Gate, Preparation, PromotionRule
 from segserver.specs.targets import Target
 from segserver.specs.types import Type
 
@@ -119,6 +119,7 @@ class ModelBlock(Part):
         gap: None: the slowest source's latency, at least one day.
         every: between two cutoffs; None: gap + horizon.
         preparation: of the features.
+        promotion: when a new version takes over.
     """
 
     name: str
@@ -137,6 +138,7 @@ class ModelBlock(Part):
     retrain_every: timedelta | None
     expires_after: timedelta | None
     preparation: Preparation
+    promotion: PromotionRule
     declaration: str = ""
 
 

@@ -42,6 +42,20 @@ class Preparation:
 
 
 @dataclass(frozen=True, slots=True)
+class PromotionRule:
+    """When a version that holds its gates takes over.
+
+    Attributes:
+        when: "better" (its AUC is at least the champion's less `margin`, both on the newest test), "always" or
+            "by hand".
+        margin: AUC that a challenger may lack: within the noise of a test, newer data is worth more.
+    """
+
+    when: str = "better"
+    margin: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """A declared propensity model without its expressions.
 
@@ -61,6 +75,7 @@ class ModelSpec:
         expires_after: None if it never does.
         declaration: hash of the block and of all it reads, hex.
         preparation: of the features.
+        promotion: when a new version takes over.
     """
 
     name: str
@@ -78,3 +93,4 @@ class ModelSpec:
     expires_after: timedelta | None
     declaration: str
     preparation: Preparation = Preparation()
+    promotion: PromotionRule = PromotionRule()

@@ -23,7 +23,7 @@ from segserver.rules.expressions.values import Aggregate, Literal, Measure, Trai
 from segserver.rules.program import Feature, ModelBlock, Program, SegmentBlock, TraitBlock
 from segserver.rules.times import ALL_TIME, Window
 from segserver.specs.catalog import Catalog, Event, Trait
-from segserver.specs.models import Preparation
+from segserver.specs.models import Preparation, PromotionRule
 from segserver.specs.types import BOOLEAN, DATE, DURATION, INSTANT, NUMBER, TEXT, TEXTS, Kind, Type
 
 AS_OF = datetime(2026, 3, 1, 8)
@@ -112,6 +112,7 @@ def model(name: str, *features: Feature, population: Condition | None = None) ->
         retrain_every=None,
         expires_after=None,
         preparation=Preparation(),
+        promotion=PromotionRule(),
     )
 
 

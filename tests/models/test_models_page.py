@@ -6,8 +6,8 @@ from importlib.resources import files
 
 import pytest
 
-from segserver.models import calibration, cutoffs, estimator, gates, leaks, registry, sufficiency
-from segserver.specs.models import Preparation
+from segserver.models import calibration, cutoffs, estimator, gates, leaks, sufficiency
+from segserver.specs.models import Preparation, PromotionRule
 
 PREPARED = Preparation()
 
@@ -34,7 +34,7 @@ def test_every_threshold_is_explained(page: str, rule: str) -> None:
         f"isotonic from {calibration.ISOTONIC_FROM:,} positives on",
         f"at least {sufficiency.LEAST_TRAIN} rows with a yes and {sufficiency.LEAST_TRAIN} with a no",
         f"and {sufficiency.LEAST_JUDGE} of either at the test",
-        f"not more than {registry.MARGIN:g} below the champion's",
+        f"not more than {PromotionRule().margin:g} below the champion's",
         f"at its {PREPARED.bounds[0]:.1%} and {PREPARED.bounds[1]:.1%} quantiles",
         f"(auc above {leaks.UNIVARIATE:.2f}; a warning above {leaks.UNIVARIATE_ALONE:.2f}",
         f"and {leaks.UNIVARIATE_AHEAD:.2f} ahead of the next",

@@ -13,11 +13,12 @@ from segserver.models import registry
 from segserver.models.portable import UnreadableModel
 from segserver.models.registry import CHAMPION, ScoringMismatch, TamperedModel, Version, canonical
 from segserver.models.train import train
-from segserver.specs.models import Gate
+from segserver.specs.models import Gate, PromotionRule
 
 KEY = b"a server's key"
 TRAINED_AT = datetime(2026, 1, 1)
 DAY = timedelta(days=1)
+BY_HAND = PromotionRule("by hand")
 
 
 @pytest.fixture(scope="module")
@@ -111,24 +112,56 @@ def test_canonical_json_is_exact_sorted_and_refuses_what_json_has_not() -> None:
         canonical({"a": float("nan")})
 
 
-def test_the_first_version_that_passes_becomes_champion(first) -> None:
-    assert registry.promote(None, first)
+def test_the_first_version_that_passes_becomes_champion(first, make_spec) -> None:
+    assert registry.promote(None, first, make_spec())
 
 
 def test_a_version_that_misses_a_gate_is_never_promoted(frame, make_spec) -> None:
     failing = train(frame, make_spec(gates=(Gate("auc", ">=", 0.99),)), trained_at=TRAINED_AT)
-    decision = registry.promote(None, registry.publish(failing, version=1, key=KEY, parity=0.0))
+    version = registry.publish(failing, version=1, key=KEY, parity=0.0)
+    decision = registry.promote(None, version, make_spec(promotion=PromotionRule("always")))
     assert not decision
     assert decision.reason.startswith("auc >= 0.99: 0.")
 
 
 @pytest.mark.parametrize(("auc", "promoted"), [(0.80, True), (0.7901, True), (0.7899, False), (0.9, True)])
-def test_a_challenger_takes_over_unless_it_is_worse_by_more_than_a_point(first, auc: float, promoted: bool) -> None:
-    assert bool(registry.promote(with_auc(first, 0.80, 1), with_auc(first, auc))) is promoted
+def test_a_challenger_takes_over_unless_it_is_worse_by_more_than_a_point(
+    first, make_spec, auc: float, promoted: bool
+) -> None:
+    """What counts is the champion on the newest test, not what it had on its own."""
+    champion = with_auc(first, 0.99, 1)
+    assert bool(registry.promote(champion, with_auc(first, auc), make_spec(), rival=0.80)) is promoted
 
 
-def test_a_champion_of_an_older_rule_is_replaced_by_any_version_that_passes(first) -> None:
-    decision = registry.promote(with_auc(first, 0.9, 1), with_auc(first, 0.7, 2, declaration="d2"))
+@pytest.mark.parametrize(
+    ("promotion", "promoted"),
+    [
+        (PromotionRule(margin=0.0), False),
+        (PromotionRule(margin=0.2), True),
+        (PromotionRule("always"), True),
+        (BY_HAND, False),
+    ],
+)
+def test_the_rule_says_when_a_challenger_takes_over(first, make_spec, promotion: PromotionRule, promoted: bool) -> None:
+    spec = make_spec(promotion=promotion)
+    assert bool(registry.promote(with_auc(first, 0.9, 1), with_auc(first, 0.75), spec, rival=0.8)) is promoted
+
+
+def test_by_hand_means_the_first_version_too_and_says_how(first, make_spec) -> None:
+    decision = registry.promote(None, first, make_spec(promotion=BY_HAND))
+    assert not decision
+    assert "`segserver models promote buy 1`" in decision.reason
+
+
+def test_a_champion_that_cannot_score_any_more_is_replaced(first, make_spec) -> None:
+    decision = registry.promote(with_auc(first, 0.9, 1), with_auc(first, 0.7), make_spec(), rival=None)
+    assert decision
+    assert decision.reason == "version 1 cannot score any more"
+
+
+def test_a_champion_of_an_older_rule_is_replaced_by_any_version_that_passes(first, make_spec) -> None:
+    newer = with_auc(first, 0.7, 2, declaration="d2")
+    decision = registry.promote(with_auc(first, 0.9, 1), newer, make_spec(), rival=0.9)
     assert decision
     assert decision.reason == "the rule has changed since version 1"
 

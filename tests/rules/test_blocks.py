@@ -12,7 +12,7 @@ from segserver.rules.check import check
 from segserver.rules.program import CapsBlock, Expectation, GivenEvent, Guard, Program
 from segserver.specs.cadence import CapSpec, ChannelCaps, Hours, Sender, Step
 from segserver.specs.catalog import Catalog
-from segserver.specs.models import Gate, Preparation
+from segserver.specs.models import Gate, Preparation, PromotionRule
 from segserver.specs.targets import Target
 
 DAY = timedelta(days=1)
@@ -209,6 +209,22 @@ def test_bounds_that_cut_everything_or_nothing_are_findings(clause: str, column:
     text = f"model m\n  predicts did purchase in next 30 days\n  features household_size\n  outliers {clause}"
     found = check({"x": text}, catalog, zone="UTC")[1]
     assert [(item.code, item.span.line, item.span.column) for item in found] == [("bad-number", 4, column)]
+
+
+@pytest.mark.parametrize(
+    ("clause", "expected"),
+    [
+        ("", PromotionRule("better", 0.01)),
+        ("promote when auc >= champion", PromotionRule("better", 0.0)),
+        ("promote when auc >= champion - 0.02", PromotionRule("better", 0.02)),
+        ("promote when auc >= champion - 2%", PromotionRule("better", 0.02)),
+        ("promote always", PromotionRule("always")),
+        ("promote by hand", PromotionRule("by hand")),
+    ],
+)
+def test_who_takes_over_is_as_written(clause: str, expected: PromotionRule, catalog: Catalog) -> None:
+    text = f"model m predicts did purchase in next 30 days features household_size {clause}"
+    assert program(catalog, text).models["m"].promotion == expected
 
 
 def test_an_unclosed_parenthesis_hides_no_other_feature(catalog: Catalog) -> None:

@@ -40,7 +40,6 @@ def test_a_condition_is_refused_at_the_construct_and_nowhere_else(
         "select vif 10, lasso",
         "imbalance none",
         "validate forward",
-        "promote when auc >= champion - 0.01",
         "tune 20 trials",
         'weight to match region in "population.csv"',
         "censor on unsubscribe",

@@ -19,7 +19,7 @@ from segserver.rules.program import Feature, ModelBlock
 from segserver.rules.reading import block_nodes, condition_nodes, nodes
 from segserver.rules.reading.unsupported import MODEL_KINDS, refuse
 from segserver.rules.suggest import did_you_mean
-from segserver.specs.models import Gate, Preparation
+from segserver.specs.models import Gate, Preparation, PromotionRule
 from segserver.specs.types import Kind
 
 CUTOFFS = 8
@@ -67,6 +67,7 @@ def model(node: block_nodes.BlockNode, scope: Scope) -> ModelBlock | None:
         retrain_every=lengths["retrain"],
         expires_after=lengths["expires"],
         preparation=preparation,
+        promotion=_promotion(clauses, scope),
         span=node.name.span,
     )
 
@@ -202,6 +203,19 @@ def _outliers(clauses: Clauses, scope: Scope) -> tuple[str, tuple[float, ...]] |
 
 def _amount(number: nodes.Quantity) -> Decimal:
     return number.number / 100 if number.percent else number.number
+
+
+def _promotion(clauses: Clauses, scope: Scope) -> PromotionRule:
+    written = clauses.content("promote", tuple)
+    if written is None:
+        return PromotionRule()
+    way, number = written
+    if way.text != "when auc":
+        return PromotionRule(way.text)
+    margin = Decimal(0) if number is None else _amount(number)
+    if not 0 <= margin <= 1:
+        scope.findings.error("bad-number", number.span, "this must lie between 0 and 1", "`champion - 0.01`")
+    return PromotionRule(margin=float(margin))
 
 
 def _threshold(clauses: Clauses, scope: Scope) -> tuple[str, tuple[float, ...]]:

@@ -111,6 +111,7 @@ def _model() -> dict[tuple[str, str], pp.ParserElement]:
         ),
         ("model", "threshold"): _threshold(),
         ("model", "require"): listed(_gate()),
+        ("model", "promote"): _promotion(),
         ("model", "retrain"): words("every") - DURATION,
         ("model", "expires"): words("after") - DURATION,
     }
@@ -150,6 +151,16 @@ def _threshold() -> pp.ParserElement:
         (youden | cost | reach | top)
         .set_name("`youden`, `cost of ...`, `top`, `precision` or `recall`")
         .set_parse_action(lambda found: (found[0], tuple(found[1:])))
+    )
+
+
+def _promotion() -> pp.ParserElement:
+    """As (way, margin or None)."""
+    better = phrase("when auc") - sign(">=") - words("champion") - pp.Opt(sign("-") - NUMBER, default=None)
+    return (
+        (better | phrase("always|by hand"))
+        .set_name("`when auc >= champion - 0.01`, `always` or `by hand`")
+        .set_parse_action(lambda found: (found[0], found[1] if len(found) > 1 else None))
     )
 
 

@@ -50,7 +50,7 @@ CLAUSES: Mapping[str, Mapping[str, str]] = {
     "segment": {},
     "model": {
         **{key: f"`{key}`" for key in ("select", "imbalance", "validate")},
-        **{key: f"`{key}`" for key in ("promote", "tune", "weight", "censor", "choose", "project", "names")},
+        **{key: f"`{key}`" for key in ("tune", "weight", "censor", "choose", "project", "names")},
         "minimum size": "`minimum size` on a model",
         "clusters": "clustering models (`clusters`)",
         "anomalies in": "anomaly models (`anomalies in`)",
