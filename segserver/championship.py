@@ -148,7 +148,14 @@ LITTLE, MUCH = 0.1, 0.2
 
 
 def since_training(session: Session, stored: StoredVersion) -> str:
-    """How a version's scores have moved since its forward test, in words."""
+    """How a version's scores have moved since its forward test, in words.
+
+    Raises:
+        SettingsError: its card was made by an older program and does not say.
+    """
+    if "scores" not in stored.card:
+        name = f"version {stored.version} of model {stored.model}"
+        raise SettingsError(f"{name} is of an older program, whose cards had no charts; train it again")
     scores = models.scores_of(session, stored.model, stored.version)
     if not scores.num_rows:
         return "No run has scored with this version, or another has since."

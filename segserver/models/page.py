@@ -191,7 +191,7 @@ def _rising(card: Card) -> Sequence[Card]:
 
 
 def _scores(points: Sequence[Card], score: float) -> Axis:
-    return Axis("threshold", max(points[-1]["threshold"], score), figure)
+    return Axis("threshold", max(points[-1]["threshold"], score, 1e-9), figure)
 
 
 def _whole(name: str) -> Axis:

@@ -188,6 +188,14 @@ def test_a_card_is_a_page_that_needs_nothing_else(trained: Any) -> None:
     assert "No run has scored with this version" in other
 
 
+def test_a_card_of_an_older_program_says_that_it_has_no_charts(trained: Any) -> None:
+    with duckdb.connect(trained.store) as store:
+        store.execute("UPDATE model_versions SET card = replace(card, '\"scores\"', '\"other\"')")
+    answer = trained("models", "card", "again", "--format", "html")
+    assert (answer.code, "train it again" in answer.text) == (2, True)
+    assert trained("models", "card", "again").code == 0
+
+
 def test_a_score_is_shown_with_the_features_that_say_so(trained: Any) -> None:
     trained("run", "--as-of", "2026-03-02")
     regular, seldom = (

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
+import numpy as np
 import pytest
 
 from segserver.models.card import describe
@@ -43,6 +45,11 @@ def test_what_thresholds_choose_and_how_scores_are_spread_adds_up(trained) -> No
     assert sum(one["rows"] for one in card["scores"]["steps"]) == trained.figures.test_rows
     assert sum(one["positives"] for one in card["scores"]["steps"]) == trained.figures.test_positives
     assert sum(card["scores"]["shares"]) == pytest.approx(1.0)
+
+
+def test_scores_that_are_all_the_same_make_a_page_too(trained) -> None:
+    card = describe(dataclasses.replace(trained, test_score=np.zeros(len(trained.test_y))))
+    assert "<title>Thresholds</title>" in page({**card, "threshold": {**card["threshold"], "score": 0.0}}, "")
 
 
 def test_every_line_stays_inside_its_chart(trained) -> None:
