@@ -162,6 +162,7 @@ def model_spec(block: ModelBlock, slowest: timedelta) -> ModelSpec:
         declaration=block.declaration,
         preparation=block.preparation,
         promotion=block.promotion,
+        selection=block.selection,
     )
 
 

@@ -113,7 +113,7 @@ def _standing(one: Standing) -> str:
         return f"does not serve: {one.serves.reason}"
     if one.stored.status == "retired":
         return f"served before{said}"
-    return f"does not serve: {'; '.join(one.failures)}" if one.failures else "passed, and is not the best"
+    return f"does not serve: {'; '.join(one.failures)}" if one.failures else "passed; it was not promoted"
 
 
 def _data(one: Standing) -> dict[str, object]:

@@ -212,7 +212,9 @@ def _weight_lines(card: Json) -> list[str]:
     for row in weights:
         unknown = "" if row["unknown_weight"] is None else f"   unknown {row['unknown_weight']:+.3f}"
         lines.append(f"  {row['feature']!s:<{width}}  {row['weight']:+.3f}{unknown}")
-    return ["Weights: log-odds for one standard deviation", *lines]
+    scale = cast("Json", card.get("preparation", {})).get("scale", "standard")
+    step = "standard deviation" if scale == "standard" else "step of its scale"
+    return [f"Weights: log-odds for one {step}", *lines]
 
 
 def _deciles(card: Json) -> list[str]:

@@ -26,6 +26,7 @@ from segserver.models.metrics import auc, auc_error, average_precision, brier, c
 from segserver.models.portable import Portable, from_pipeline, score_rows
 from segserver.models.results import Trained
 from segserver.models.rows import Floats, Folds, Labels, Mask, Rows, TrainingRefused, fingerprint, read_rows
+from segserver.models.selection import select
 from segserver.models.sufficiency import divide, refuse_bare_folds, usable
 from segserver.models.threshold import ThresholdUnreachable, choose
 from segserver.specs.models import ModelSpec, Preparation
@@ -62,11 +63,12 @@ def train(
     """
     rows = read_rows(frame, spec)
     division = divide(rows, spec)
-    features, left_out = usable(division.train, spec)
-    train_rows, test_rows = division.train.only(features), division.test.only(features)
-    folds = _folds(train_rows, seed)
-    refuse_bare_folds(train_rows.y, folds, spec)
+    used, left_out = usable(division.train, spec)
+    folds = _folds(division.train, seed)
+    refuse_bare_folds(division.train.y, folds, spec)
     with _reproducible(spec):
+        features, others = select(division.train.only(used), folds, spec, seed)
+        train_rows, test_rows = division.train.only(features), division.test.only(features)
         learned = _learn(train_rows, division.recent, folds, spec)
         score = score_rows(learned.portable, dict(zip(features, test_rows.x.T, strict=True)))
         figures = _figures(train_rows, learned.log_odds, test_rows.y, score)
@@ -74,7 +76,7 @@ def train(
             _out_of_fold, train_rows.x, folds=folds, strength=learned.strength, preparation=spec.preparation
         )
         found = _checks(train_rows, folds, again, figures, seed, over_events)
-    baseline = _baseline(train_rows, test_rows, figures.auc)
+    baseline = _baseline(division.train.only(used), division.test.only(used), figures.auc)
     return Trained(
         spec=spec,
         trained_at=trained_at,
@@ -82,7 +84,7 @@ def train(
         portable=learned.portable,
         pipeline=learned.pipeline,
         strength=learned.strength,
-        left_out=left_out,
+        left_out=(*left_out, *others),
         parts=division.parts,
         figures=figures,
         baseline=baseline,

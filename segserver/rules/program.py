@@ -120,6 +120,7 @@ class ModelBlock(Part):
         every: between two cutoffs; None: gap + horizon.
         preparation: of the features.
         promotion: when a new version takes over.
+        selection: ways in which features are left out, each with its number.
     """
 
     name: str
@@ -139,6 +140,7 @@ class ModelBlock(Part):
     expires_after: timedelta | None
     preparation: Preparation
     promotion: PromotionRule
+    selection: tuple[tuple[str, float], ...]
     declaration: str = ""
 
 

@@ -76,6 +76,8 @@ class ModelSpec:
         declaration: hash of the block and of all it reads, hex.
         preparation: of the features.
         promotion: when a new version takes over.
+        selection: ways in which features are left out, one after the other, each with its number (0 if it has none):
+            "vif", "lasso", "elastic net", "rfe", "importance top".
     """
 
     name: str
@@ -94,3 +96,4 @@ class ModelSpec:
     declaration: str
     preparation: Preparation = Preparation()
     promotion: PromotionRule = PromotionRule()
+    selection: tuple[tuple[str, float], ...] = ()

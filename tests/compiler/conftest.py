@@ -113,6 +113,7 @@ def model(name: str, *features: Feature, population: Condition | None = None) ->
         expires_after=None,
         preparation=Preparation(),
         promotion=PromotionRule(),
+        selection=(),
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from segserver.models.card import describe, render
 from segserver.models.train import train
-from segserver.specs.models import Gate
+from segserver.specs.models import Gate, Preparation
 
 
 def test_a_card_is_plain_json_and_says_the_same_every_time(trained) -> None:
@@ -66,3 +66,9 @@ def test_features_that_were_not_used_are_named_with_the_reason(frame, make_spec,
     flat = frame.drop_columns(["noise"]).append_column("noise", [[1.0] * frame.num_rows])
     text = render(describe(train(flat, make_spec(), trained_at=trained.trained_at)))
     assert "not used: noise (1 in every training row)" in text
+
+
+def test_weights_are_told_by_the_scale_they_are_of(frame, make_spec, trained) -> None:
+    assert "log-odds for one standard deviation" in render(describe(trained))
+    robust = train(frame, make_spec(preparation=Preparation(scale="robust")), trained_at=trained.trained_at)
+    assert "log-odds for one step of its scale" in render(describe(robust))

@@ -227,6 +227,23 @@ def test_who_takes_over_is_as_written(clause: str, expected: PromotionRule, cata
     assert program(catalog, text).models["m"].promotion == expected
 
 
+@pytest.mark.parametrize(
+    ("clause", "expected"),
+    [
+        ("", ()),
+        ("select none", ()),
+        ("select lasso", (("lasso", 0.0),)),
+        ("select vif 7.5, elastic net, rfe 4, importance top 3",
+         (("vif", 7.5), ("elastic net", 0.0), ("rfe", 4.0), ("importance top", 3.0))),
+    ],
+)  # fmt: skip
+def test_features_are_left_out_as_written(
+    clause: str, expected: tuple[tuple[str, float], ...], catalog: Catalog
+) -> None:
+    text = f"model m predicts did purchase in next 30 days features household_size {clause}"
+    assert program(catalog, text).models["m"].selection == expected
+
+
 def test_an_unclosed_parenthesis_hides_no_other_feature(catalog: Catalog) -> None:
     text = (
         "model m\n  predicts did purchase in next 3 days\n  features\n    a = count(purchase\n    b = contry is known"

@@ -27,7 +27,7 @@ GOOD, BAD = cases("good"), cases("bad")
 CATALOG = case_catalog()
 
 LATER = {
-    "model": {"select", "imbalance", "validate", "tune"}
+    "model": {"imbalance", "validate", "tune"}
     | {"weight", "censor", "clusters", "choose", "project", "minimum size", "names", "anomalies in"}
     | {"lifetime value", "cycle of", "interests in", "journeys through", "similar to"},
     "scenario": {"when did", "at best hour", "cautious"},

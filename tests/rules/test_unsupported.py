@@ -37,7 +37,6 @@ def test_a_condition_is_refused_at_the_construct_and_nowhere_else(
 @pytest.mark.parametrize(
     "clause",
     [
-        "select vif 10, lasso",
         "imbalance none",
         "validate forward",
         "tune 20 trials",

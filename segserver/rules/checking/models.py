@@ -68,6 +68,7 @@ def model(node: block_nodes.BlockNode, scope: Scope) -> ModelBlock | None:
         expires_after=lengths["expires"],
         preparation=preparation,
         promotion=_promotion(clauses, scope),
+        selection=_selection(clauses, scope),
         span=node.name.span,
     )
 
@@ -203,6 +204,17 @@ def _outliers(clauses: Clauses, scope: Scope) -> tuple[str, tuple[float, ...]] |
 
 def _amount(number: nodes.Quantity) -> Decimal:
     return number.number / 100 if number.percent else number.number
+
+
+def _selection(clauses: Clauses, scope: Scope) -> tuple[tuple[str, float], ...]:
+    ways = []
+    for way, number in clauses.content("select", tuple) or ():
+        if number is not None and way.text == "vif" and number.number <= 1:
+            scope.findings.error("bad-number", number.span, "a variance inflation is above 1", "for example `vif 10`")
+        elif number is not None and way.text != "vif":
+            whole(number, scope.findings, least=1)
+        ways.append((way.text, 0.0 if number is None else float(number.number)))
+    return tuple(ways)
 
 
 def _promotion(clauses: Clauses, scope: Scope) -> PromotionRule:

@@ -109,6 +109,7 @@ def _model() -> dict[tuple[str, str], pp.ParserElement]:
         ("model", "scale"): (phrase("standard|robust|none") | _min_max()).set_name(
             "`standard`, `robust`, `min-max` or `none`"
         ),
+        ("model", "select"): _selection(),
         ("model", "threshold"): _threshold(),
         ("model", "require"): listed(_gate()),
         ("model", "promote"): _promotion(),
@@ -139,6 +140,17 @@ def _filling() -> pp.ParserElement:
     return ((median | constant).set_name("`median` or `constant 0`") + indicator).set_parse_action(
         lambda found: (found[0], found[1])
     )
+
+
+def _selection() -> pp.ParserElement:
+    """As (way, number or None) one after the other."""
+    counted = phrase("vif|rfe|importance top") - NUMBER
+    way = (counted | phrase("lasso|elastic net")).set_parse_action(
+        lambda found: [(found[0], found[1] if len(found) > 1 else None)]
+    )
+    ways = listed(way.set_name("`vif 10`, `lasso`, `elastic net`, `rfe 10` or `importance top 20`"))
+    none = phrase("none").set_parse_action(lambda: [()])
+    return none | ways
 
 
 def _threshold() -> pp.ParserElement:

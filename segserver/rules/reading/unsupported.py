@@ -49,7 +49,7 @@ def find(piece: Piece) -> tuple[str, int, int] | None:
 CLAUSES: Mapping[str, Mapping[str, str]] = {
     "segment": {},
     "model": {
-        **{key: f"`{key}`" for key in ("select", "imbalance", "validate")},
+        **{key: f"`{key}`" for key in ("imbalance", "validate")},
         **{key: f"`{key}`" for key in ("tune", "weight", "censor", "choose", "project", "names")},
         "minimum size": "`minimum size` on a model",
         "clusters": "clustering models (`clusters`)",
