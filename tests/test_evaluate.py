@@ -45,7 +45,7 @@ def bought(number: int, one: Any, **ago: float) -> EventRecord:
 
 def champion(version: int, weight: float = 2.0) -> Champion:
     """Who ever ordered is likely to; with a negative weight, who never did."""
-    orders = Term("orders", low=0.0, high=10.0, median=0.0, mean=0.5, scale=1.0, weight=weight)
+    orders = Term("orders", low=0.0, high=10.0, fill=0.0, mean=0.5, scale=1.0, weight=weight)
     return Champion(version, Portable((orders,), 0.0, Platt(1.0, 0.0), threshold=0.5))
 
 

@@ -132,7 +132,7 @@ segment few
 
 
 def champion(version: int) -> Champion:
-    spent = Term("spent", low=0.0, high=100.0, median=0.0, mean=0.0, scale=1.0, weight=1.0)
+    spent = Term("spent", low=0.0, high=100.0, fill=0.0, mean=0.0, scale=1.0, weight=1.0)
     return Champion(version, Portable((spent,), 0.0, Platt(1.0, 0.0), threshold=0.5))
 
 

@@ -36,8 +36,8 @@ from ..compiler.conftest import AS_OF, World, aggregate, count, lasting, model, 
 
 MODEL = Portable(
     terms=(
-        Term("seats", low=0, high=100, median=0, mean=0, scale=1, weight=1),
-        Term("french", low=0, high=1, median=0, mean=0, scale=1, weight=-0.5),
+        Term("seats", low=0, high=100, fill=0, mean=0, scale=1, weight=1),
+        Term("french", low=0, high=1, fill=0, mean=0, scale=1, weight=-0.5),
     ),
     intercept=-1.0,
     calibrator=Platt(1.0, 0.0),
