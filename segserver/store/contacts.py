@@ -136,9 +136,13 @@ def _record_states(session: Session, layout: Layout) -> None:
             refusals=refusals.REFUSALS,
         )
     )
+    living = Sql("bool_or(deleted_at IS NULL) FILTER (WHERE NOT others)")
+    said = (
+        "CASE WHEN {living} THEN {every}({name}) FILTER (WHERE deleted_at IS NULL) ELSE {every}({name}) END AS {name}"
+    )
     verdicts = [
-        compose("coalesce(bool_and({name}) FILTER (WHERE deleted_at IS NULL), bool_and({name})) AS {name}", name=name)
-        for name in channels
+        compose(said, living=living, every=Sql(every), name=name)
+        for name, every in (("suppressed", "bool_or"), *((name, "bool_and") for name in channels))
     ]
     session.create_temp(
         "record_states",
@@ -150,9 +154,6 @@ def _record_states(session: Session, layout: Layout) -> None:
                 Sql(
                     "CASE WHEN bool_and(deleted_at IS NOT NULL) FILTER (WHERE NOT others) THEN max(deleted_at) END "
                     "AS deleted_at"
-                ),
-                Sql(
-                    "coalesce(bool_or(suppressed) FILTER (WHERE deleted_at IS NULL), bool_or(suppressed)) AS suppressed"
                 ),
                 *verdicts,
             ],

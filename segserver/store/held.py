@@ -145,7 +145,9 @@ def arrived(session: Session, changes: pa.Table) -> set[tuple[Target, str]]:
     rows = session.rows(
         """SELECT p.connection, p.target_kind, p.target_name, p.contact_id FROM "changes made" p
         LEFT JOIN (
-            SELECT * FROM acknowledgements QUALIFY row_number()
+            SELECT * FROM acknowledgements
+            SEMI JOIN "changes made" USING (connection, target_kind, target_name, address)
+            QUALIFY row_number()
                 OVER (PARTITION BY connection, target_kind, target_name, address ORDER BY seq DESC) = 1
         ) a USING (connection, target_kind, target_name, address)
         GROUP BY ALL

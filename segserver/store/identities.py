@@ -162,12 +162,24 @@ def write_links(
         "told_links", texts(columns).append_column("apart", pa.array([link.apart for link in held], pa.bool_()))
     )
     session.load("refreshed_records", texts({"source_id": list(refreshed)}))
-    session.execute(
-        """DELETE FROM identities i WHERE i.connection = ? AND i.source_id IN (SELECT source_id FROM refreshed_records)
-        AND (i.source_id, i.kind, i.value) NOT IN
-            (SELECT (source_id, kind, value) FROM told_links WHERE source_id IS NOT NULL)""",
-        [connection],
+    dropped = Sql(
+        "i.connection = $connection AND i.source_id IN (SELECT source_id FROM refreshed_records) "
+        "AND (i.source_id, i.kind, i.value) NOT IN "
+        "(SELECT (source_id, kind, value) FROM told_links WHERE source_id IS NOT NULL)"
     )
+    # What is refused for an address or a number depends on who names it.
+    session.execute(
+        compose(
+            """INSERT INTO touched_contacts
+            SELECT contact_id FROM identities i WHERE {dropped} AND kind IN ('email', 'phone')
+            UNION SELECT contact_id FROM told_links t WHERE kind IN ('email', 'phone') AND NOT EXISTS (
+                SELECT 1 FROM identities i WHERE i.kind = t.kind AND i.value = t.value
+                AND i.connection = $connection AND i.source_id IS NOT DISTINCT FROM t.source_id)""",
+            dropped=dropped,
+        ),
+        {"connection": connection},
+    )
+    session.execute(compose("DELETE FROM identities i WHERE {dropped}", dropped=dropped), {"connection": connection})
     session.execute(
         """INSERT INTO identities (kind, value, contact_id, connection, source_id, recorded_at, apart)
         SELECT t.kind, t.value, t.contact_id, $connection, t.source_id, $now, t.apart FROM told_links t

@@ -2,8 +2,9 @@
 
 - Of contacts that are kept apart although they name one e-mail address or number, what the living records of one refuse
   counts for the other: what is sent to it reaches both.
-- What a record refused that is deleted counts for whoever still holds an address or number that it names, until a
-  record that names it is made after the deletion and so speaks anew.
+- What a record refused that is deleted counts for whoever still holds an address or number that it names, until for
+  each of these a record is made after the deletion that allows the channel; if it was suppressed, until one of the same
+  connection is made that is not.
 """
 
 from __future__ import annotations
@@ -69,42 +70,61 @@ def stage(session: Session, layout: Layout) -> None:
     )
     kept = session.count("SELECT count(*) FROM refusing_records WHERE deleted_at IS NOT NULL")
     if kept:
-        _stage_kept(session, layout)
+        _stage_kept(session, layout, channels)
     spoken = compose(
         "SELECT s.contact_id, {told} FROM {now} s JOIN refusing_records r ON r.contact_id = s.other "
         "WHERE r.deleted_at IS NULL",
         told=told,
         now=_NOW,
     )
+    still = Sql(
+        ", ".join(
+            [
+                "CASE WHEN r.suppressed AND NOT k.suppressed THEN true END AS suppressed",
+                *(compose("CASE WHEN NOT r.{c} AND NOT k.{c} THEN false END AS {c}", c=name) for name in channels),
+            ]
+        )
+    )
     gone = compose(
-        " UNION ALL SELECT k.contact_id, {told} FROM kept_refusals k JOIN refusing_records "
+        " UNION ALL SELECT k.contact_id, {still} FROM kept_refusals k JOIN refusing_records r "
         "USING (connection, source_id)",
-        told=told,
+        still=still,
     )
     session.create_temp(REFUSALS, Sql(spoken + gone) if kept else spoken)
     session.drop_temp(_NOW, "refusing_records", *(["kept_refusals"] if kept else []))
 
 
-def _stage_kept(session: Session, layout: Layout) -> None:
-    """Deleted records that refused, each with whom that still counts for."""
-    living = compose(
-        "SELECT connection, source_id, created_at FROM ({t}) WHERE deleted_at IS NULL", t=_records(layout, [])
-    )
+def _stage_kept(session: Session, layout: Layout, channels: Sequence[str]) -> None:
+    """Deleted records that refused, each with whom that still concerns, and of which of it later ones speak anew."""
+    anew = "coalesce(bool_or({said} AND created_at > deleted_at), false) AS {name}"
+    lifted = [
+        compose(anew, said=Sql("NOT suppressed AND speaker = connection"), name="suppressed"),
+        *(compose(anew, said=Sql(compose("{name}", name=name)), name=name) for name in channels),
+    ]
+    everywhere = [compose("bool_and({name}) AS {name}", name=name) for name in ("suppressed", *channels)]
     session.create_temp(
         "kept_refusals",
         compose(
-            """WITH named AS (
+            """WITH living AS (SELECT * FROM ({records}) WHERE deleted_at IS NULL
+            ), named AS (
                 SELECT g.connection, g.source_id, g.deleted_at, k.kind, k.value FROM refusing_records g
                 JOIN identities k ON k.connection = g.connection AND k.source_id = g.source_id
                 WHERE g.deleted_at IS NOT NULL AND k.kind IN ('email', 'phone')
             ), holders AS (
-                SELECT i.kind, i.value, i.contact_id, l.created_at FROM identities i SEMI JOIN named USING (kind, value)
-                LEFT JOIN ({living}) l ON l.connection = i.connection AND l.source_id = i.source_id
+                SELECT i.kind, i.value, i.contact_id, i.connection AS speaker, l.created_at, l.suppressed{spoken}
+                FROM identities i SEMI JOIN named USING (kind, value)
+                LEFT JOIN living l ON l.connection = i.connection AND l.source_id = i.source_id
                 WHERE i.source_id IS NULL OR l.source_id IS NOT NULL
+            ), by_key AS (
+                SELECT connection, source_id, contact_id, kind, value, {lifted}
+                FROM named JOIN holders USING (kind, value)
+                GROUP BY connection, source_id, contact_id, kind, value
             )
-            SELECT n.connection, n.source_id, h.contact_id FROM named n JOIN holders h USING (kind, value)
-            GROUP BY ALL HAVING NOT coalesce(bool_or(h.created_at > n.deleted_at), false)""",
-            living=living,
+            SELECT connection, source_id, contact_id, {everywhere} FROM by_key GROUP BY ALL""",
+            records=_records(layout, channels),
+            spoken=Sql("".join(compose(", l.{name}", name=name) for name in channels)),
+            lifted=lifted,
+            everywhere=everywhere,
         ),
     )
 
